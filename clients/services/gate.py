@@ -1,0 +1,20 @@
+from collections.abc import Collection
+from typing import Final
+from uuid import UUID
+
+from django.db.models import F
+
+from clients.models import Client
+from core.outbox import Publication, publish_many
+
+CLIENT_CHANGED: Final = "client.changed"
+"""Published with every bump; the subject is `client:ID`. Who plans by a client's data plans anew."""
+
+
+def bump_gate(*, client_ids: Collection[UUID]) -> None:
+    """Say that what was checked for these clients may no longer hold, in the transaction that changed it.
+
+    The fence compares the version, so nothing checked before this commit is sent after it.
+    """
+    Client.objects.filter(id__in=client_ids).update(gate_version=F("gate_version") + 1)
+    publish_many(Publication(CLIENT_CHANGED, subject=f"client:{client_id}") for client_id in client_ids)

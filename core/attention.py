@@ -1,0 +1,74 @@
+"""Attention items: what a person should look at, once, however often it happens."""
+
+import json
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from core import audit
+from core.crypto import keyed_hash
+from core.errors import Conflict, NotFound
+from core.impersonal import looks_personal, require_impersonal_text, withhold_personal
+from core.models.attention import AttentionItem
+
+_MAX_DEDUPE_KEY = 200
+
+_UPSERT = """
+INSERT INTO crm_attention_items AS item
+    (id, kind, dedupe_key, target, details, occurrences, first_seen_at, last_seen_at, resolved_by)
+VALUES (%s, %s, %s, %s, %s::jsonb, 1, %s, %s, '')
+ON CONFLICT (kind, dedupe_key) WHERE resolved_at IS NULL DO UPDATE
+SET occurrences = item.occurrences + 1,
+    details = EXCLUDED.details,
+    last_seen_at = GREATEST(item.last_seen_at, EXCLUDED.last_seen_at)
+RETURNING *
+"""
+
+
+def raise_item(
+    *, kind: str, dedupe_key: str, target: str, details: Mapping[str, Any], now: datetime
+) -> AttentionItem:
+    """Opens an item, or counts one more occurrence of the open one with the same kind and dedupe key.
+
+    One statement, so any number of callers at once give one item. Parts that callers of the API choose may
+    reach this: what looks personal in them is withheld, and such a dedupe key is kept as a keyed hash.
+    """
+    values = [
+        uuid.uuid4(),
+        require_impersonal_text("kind", kind),
+        _impersonal_key(dedupe_key),
+        withhold_personal(target),
+        json.dumps(withhold_personal(details)),
+        now,
+        now,
+    ]
+    return AttentionItem.objects.raw(_UPSERT, values)[0]
+
+
+def resolve(*, item_id: uuid.UUID, actor: str, now: datetime) -> AttentionItem:
+    """Closes an open item, audited. Raises NotFound, or Conflict when somebody already closed it."""
+    with transaction.atomic():
+        item = AttentionItem.objects.select_for_update().filter(id=item_id).first()
+        if item is None:
+            raise NotFound("There is no such item.")
+        if item.resolved_at is not None:
+            raise Conflict("This item is already resolved.", code="already_resolved")
+        item.resolved_at, item.resolved_by = now, actor
+        item.save(update_fields=["resolved_at", "resolved_by"])
+        audit.record(
+            actor=actor,
+            action="attention.resolved",
+            target=f"attention:{item.id}",
+            details={"attention_kind": item.kind, "occurrences": item.occurrences},
+            now=now,
+        )
+    return item
+
+
+def _impersonal_key(dedupe_key: str) -> str:
+    if len(dedupe_key) > _MAX_DEDUPE_KEY or looks_personal(dedupe_key):
+        return keyed_hash(dedupe_key, purpose="attention")
+    return dedupe_key

@@ -1,0 +1,11 @@
+"""Words that several apps share."""
+
+from enum import StrEnum
+
+
+class Channel(StrEnum):
+    """A way to reach a client."""
+
+    EMAIL = "email"
+    SMS = "sms"
+    WHATSAPP = "whatsapp"

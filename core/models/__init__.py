@@ -1,0 +1,21 @@
+"""Models of core; one file per table or pair of tables."""
+
+from core.models.attention import AttentionItem
+from core.models.audit import AuditEntry
+from core.models.clock import ClockOffset
+from core.models.data_key import DataKey, KeyPurpose
+from core.models.heartbeat import Heartbeat
+from core.models.outbox import OutboxCursor, OutboxEvent
+from core.models.service_account import ServiceAccount
+
+__all__ = [
+    "AttentionItem",
+    "AuditEntry",
+    "ClockOffset",
+    "DataKey",
+    "Heartbeat",
+    "KeyPurpose",
+    "OutboxCursor",
+    "OutboxEvent",
+    "ServiceAccount",
+]

@@ -1,0 +1,115 @@
+"""Sealed values: personal data under a key per client, so that destroying one key erases all of it.
+
+Keys are read from the database for each piece of work and never kept in the process: a key that is destroyed
+is gone everywhere at once.
+"""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NoReturn
+from uuid import UUID
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+
+from core.crypto import open_bytes, seal_bytes, unwrap_key
+from core.errors import Unreadable
+from core.fields import SealedField
+from core.models.data_key import DataKey, KeyPurpose, new_wrapped_key
+
+__all__ = [
+    "SealedField",
+    "SecretKey",
+    "Unreadable",
+    "destroy_key",
+    "installation_key",
+    "issue_key",
+    "load_keys",
+    "seal",
+    "unseal",
+]
+
+
+class SecretKey:
+    """An opened data key. Shows its id only, and refuses to be copied into a task or a file."""
+
+    __slots__ = ("_bytes", "data_key_id")
+
+    def __init__(self, data_key_id: UUID, key: bytes) -> None:
+        self.data_key_id = data_key_id
+        self._bytes = key
+
+    def __repr__(self) -> str:
+        return f"SecretKey({self.data_key_id})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A SecretKey cannot be serialised.")
+
+
+def issue_key() -> DataKey:
+    """A new client key."""
+    return DataKey.objects.issue()[0]
+
+
+def load_keys(data_key_ids: Iterable[UUID]) -> dict[UUID, SecretKey]:
+    """The keys by id, in one query. Destroyed and unknown ones are absent."""
+    rows = DataKey.objects.filter(id__in=set(data_key_ids), wrapped_key__isnull=False)
+    return {
+        data_key_id: SecretKey(data_key_id, unwrap_key(wrapped))
+        for data_key_id, wrapped in rows.values_list("id", "wrapped_key")
+        if wrapped is not None
+    }
+
+
+def installation_key() -> SecretKey:
+    """The key for what belongs to no client. Made at the first call, once, however many call."""
+    wanted = DataKey.objects.filter(purpose=KeyPurpose.INSTALLATION, wrapped_key__isnull=False)
+    row = wanted.first()
+    if row is None:
+        # A second writer waits here for the first one's commit and then inserts nothing.
+        DataKey.objects.bulk_create(
+            [DataKey(purpose=KeyPurpose.INSTALLATION, wrapped_key=new_wrapped_key())], ignore_conflicts=True
+        )
+        row = wanted.get()
+    if row.wrapped_key is None:
+        raise Unreadable("The installation's data key was destroyed.")
+    return SecretKey(row.id, unwrap_key(row.wrapped_key))
+
+
+def destroy_key(data_key_id: UUID, *, now: datetime) -> bool:
+    """Destroys a client's key for good; everything sealed with it is unreadable from the commit on.
+
+    False when there was nothing to destroy. The installation's key is never destroyed here.
+    """
+    live = DataKey.objects.filter(id=data_key_id, purpose=KeyPurpose.CLIENT, destroyed_at__isnull=True)
+    return live.update(wrapped_key=None, destroyed_at=now) == 1
+
+
+def seal(model: type[models.Model], field_name: str, value: Any, key: SecretKey) -> bytes | None:
+    """`value` (JSON; dates, Decimal and UUID become text) for that column of that table. None stays None."""
+    if value is None:
+        return None
+    text = json.dumps(
+        value, cls=DjangoJSONEncoder, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+    )
+    # Providers send lone surrogates; they must survive rather than fail.
+    plaintext = text.encode("utf-8", "surrogatepass")
+    return seal_bytes(key._bytes, plaintext, associated_data=_place(model, field_name))
+
+
+def unseal(
+    model: type[models.Model], field_name: str, blob: bytes | memoryview | None, key: SecretKey
+) -> Any:
+    """What was sealed. Raises Unreadable when changed, moved from another column, or of another key."""
+    if blob is None:
+        return None
+    plaintext = open_bytes(key._bytes, bytes(blob), associated_data=_place(model, field_name))
+    return json.loads(plaintext.decode("utf-8", "surrogatepass"))
+
+
+def _place(model: type[models.Model], field_name: str) -> bytes:
+    field = model._meta.get_field(field_name)
+    if not isinstance(field, SealedField):
+        raise TypeError(f"{model._meta.label}.{field_name} is not a SealedField.")
+    return f"{model._meta.db_table}.{field.column}".encode()

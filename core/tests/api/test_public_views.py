@@ -1,0 +1,95 @@
+"""Health, schema and documentation: open to everybody, and what they may show."""
+
+import re
+
+import pytest
+import yaml
+from django.contrib.staticfiles import finders
+from django.db import connection, connections
+
+from core.tests.api.callers import assert_problem, nobody, service
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("path", ["/api/crm/health", "/api/crm/health/ready"])
+def test_health_names_every_part(path):
+    response = nobody().get(path)
+    body = response.json()
+    assert response.status_code == 200
+    assert body["status"] in {"healthy", "degraded"}
+    assert {"database", "broker", "cache", "worker", "scheduler"} <= set(body["components"])
+    assert body["components"]["database"] == {"status": "healthy", "detail": "Answers."}
+    assert response["Cache-Control"] == "no-store"
+
+
+@pytest.fixture
+def no_database(transactional_db):
+    """New connections lead nowhere, until the test is over."""
+    with pytest.MonkeyPatch.context() as patch:
+        connection.close()
+        patch.setitem(connection.settings_dict, "OPTIONS", {"host": "/nowhere"})
+        patch.setitem(connections.settings["default"], "OPTIONS", {"host": "/nowhere"})
+        yield
+    connection.close()
+
+
+@pytest.mark.parametrize("path", ["/api/crm/health", "/api/crm/health/ready"])
+def test_without_the_database_health_says_so_with_503(no_database, path):
+    response = nobody().get(path)
+    assert response.status_code == 503
+    assert response.json()["status"] == "unhealthy"
+    assert response.json()["components"]["database"]["status"] == "unhealthy"
+    assert response.json()["components"]["cache"]["status"] == "healthy"
+    assert "nowhere" not in response.text
+
+
+def test_without_the_database_callers_are_told_when_to_come_back(no_database):
+    response = service().get("/api/crm/communications")
+    assert_problem(response, 503, "database_unavailable")
+    assert int(response["Retry-After"]) > 0
+    assert "nowhere" not in response.text
+
+
+def test_live_asks_nobody():
+    # No django_db mark: touching the database would fail.
+    response = nobody().get("/api/crm/health/live")
+    assert (response.status_code, response.json()) == (200, {"status": "healthy"})
+
+
+def test_health_is_not_throttled():
+    assert "X-RateLimit-Limit" not in nobody().get("/api/crm/health/live")
+
+
+def test_the_schema_is_openapi_3_1():
+    response = nobody().get("/api/crm/schema")
+    schema = yaml.safe_load(response.content)
+    assert schema["openapi"].startswith("3.1")
+    assert "/api/crm/token" in schema["paths"]
+    assert set(schema["components"]["securitySchemes"]) >= {"serviceToken", "staffSession"}
+
+
+def test_the_documentation_works_under_its_policy():
+    page = nobody().get("/api/crm/docs/")
+    policy = page["Content-Security-Policy"]
+    assert "script-src 'self';" in policy + ";"
+    assert "unsafe-eval" not in policy
+    scripts = re.findall(r"<script([^>]*)>(.*?)</script>", page.text, re.DOTALL)
+    assert scripts
+    assert all("src=" in attributes and not body.strip() for attributes, body in scripts)
+    for path in re.findall(r'(?:src|href)="/static/([^"]+)"', page.text):
+        assert finders.find(path), path
+    script = nobody().get("/api/crm/docs/?script=")
+    assert script["Content-Type"].startswith("application/javascript")
+    assert "/api/crm/schema" in script.text
+
+
+def test_the_start_page_leads_to_the_admin():
+    response = nobody().client.get("/")
+    assert (response.status_code, response["Location"]) == (302, "/admin/")
+
+
+@pytest.mark.django_db
+def test_the_admin_carries_the_companys_name(settings):
+    page = nobody().client.get("/admin/login/")
+    assert settings.CRM_COMPANY_NAME in page.text
+    assert finders.find("core/admin.css")

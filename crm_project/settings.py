@@ -1,0 +1,247 @@
+"""All settings, read from the environment; `.env.example` lists every name.
+
+Failing closed: in production (`CRM_ENV=production`, the default) a missing or weak secret stops the start
+with a sentence that names it. `run.py` makes and keeps the secrets of a development installation.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from core.logs import logging_config
+from core.secrets_policy import require_secret
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+
+# -- Installation ------------------------------------------------------------------------------------------
+CRM_ENV = env.str("CRM_ENV", default="production")
+if CRM_ENV not in {"production", "development"}:
+    raise ImproperlyConfigured(f"CRM_ENV is {CRM_ENV!r}; it must be 'production' or 'development'.")
+DEVELOPMENT = CRM_ENV == "development"
+DEBUG = False
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+
+# Holds journals: outcomes of calls that the database has not yet confirmed. A persistent volume in production.
+CRM_STATE_DIR = Path(env.str("CRM_STATE_DIR", default=str(BASE_DIR / ".state")))
+CRM_PUBLIC_URL = env.str("CRM_PUBLIC_URL", default="http://localhost:8000").rstrip("/")
+CRM_COMPANY_NAME = env.str("CRM_COMPANY_NAME", default="Planiva Event Planning")
+CRM_POSTAL_ADDRESS = env.str("CRM_POSTAL_ADDRESS", default="")
+CRM_SUPPORT_EMAIL = env.str("CRM_SUPPORT_EMAIL", default="")
+CRM_DEFAULT_TIMEZONE = env.str("CRM_DEFAULT_TIMEZONE", default="UTC")
+CRM_DEFAULT_REGION = env.str("CRM_DEFAULT_REGION", default="IN")
+CRM_DEFAULT_CURRENCY = env.str("CRM_DEFAULT_CURRENCY", default="INR")
+CRM_ACCESS_TOKEN_MINUTES = env.int("CRM_ACCESS_TOKEN_MINUTES", default=30)
+# The demo's clock: an offset in the database that due times and windows follow. Never in production.
+CRM_ALLOW_DEMO_CLOCK = DEVELOPMENT and env.bool("CRM_ALLOW_DEMO_CLOCK", default=False)
+
+# -- Secrets -----------------------------------------------------------------------------------------------
+SECRET_KEY = require_secret(env, "SECRET_KEY", minimum_length=40)
+# Comma-separated Fernet keys: the first encrypts, all decrypt. Read by django-encrypted-model-fields too.
+FIELD_ENCRYPTION_KEY = require_secret(env, "FIELD_ENCRYPTION_KEY", minimum_length=44).split(",")
+# Never rotates: suppression and search by exact address depend on it.
+BLIND_INDEX_KEY = require_secret(env, "BLIND_INDEX_KEY", minimum_length=40)
+
+# -- Services ----------------------------------------------------------------------------------------------
+DATABASES = {"default": env.db_url("DATABASE_URL", default="postgres://crm@/crm?host=/var/run/postgresql")}
+DATABASES["default"]["OPTIONS"] = {
+    **DATABASES["default"].get("OPTIONS", {}),
+    # A short wait: a database that is down must cost seconds, not half a minute, per request.
+    "pool": {"min_size": 1, "max_size": env.int("CRM_DATABASE_POOL_SIZE", default=8), "timeout": 2.0},
+}
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+
+REDIS_URL = env.str("REDIS_URL", default="redis://localhost:6379/0")
+BROKER_URL = env.str("BROKER_URL", default=REDIS_URL)
+CACHE_URL = env.str("CACHE_URL", default=REDIS_URL)
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        # Celery says redis+socket:///path, redis-py says unix:///path: one value serves both.
+        "LOCATION": CACHE_URL.replace("redis+socket://", "unix://"),
+        "KEY_PREFIX": "crm",
+        "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
+    }
+}
+
+# -- E-mail provider ---------------------------------------------------------------------------------------
+SMTP_HOST = env.str("SMTP_HOST", default="")
+SMTP_PORT = env.int("SMTP_PORT", default=587)
+SMTP_USERNAME = env.str("SMTP_USERNAME", default="")
+SMTP_PASSWORD = env.str("SMTP_PASSWORD", default="")
+SMTP_FROM_EMAIL = env.str("SMTP_FROM_EMAIL", default="")
+SMTP_FROM_NAME = env.str("SMTP_FROM_NAME", default=CRM_COMPANY_NAME)
+SMTP_USE_TLS = env.bool("SMTP_USE_TLS", default=True)
+
+# -- Django ------------------------------------------------------------------------------------------------
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[CRM_PUBLIC_URL.split("//")[-1].split("/")[0].split(":")[0]])
+CSRF_TRUSTED_ORIGINS = [CRM_PUBLIC_URL]
+ROOT_URLCONF = "crm_project.urls"
+WSGI_APPLICATION = "crm_project.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+APPEND_SLASH = False
+INSTALLED_APPS = [
+    "crm_project.apps.CrmAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_celery_beat",
+    "csp",
+    "core",
+    "clients",
+    "preferences",
+    "communications",
+    "analytics",
+]
+MIDDLEWARE = [
+    "core.middleware.RequestLogMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "core.middleware.OptionalTrailingSlashMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = DEVELOPMENT
+LOGGING_CONFIG = "logging.config.dictConfig"
+LOGGING = logging_config(LOG_LEVEL)
+
+# -- Security ----------------------------------------------------------------------------------------------
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("CRM_BEHIND_PROXY", default=False) else None
+_HTTPS = CRM_PUBLIC_URL.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = _HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if _HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _HTTPS
+# The health endpoints answer a load balancer that speaks plain HTTP.
+SECURE_REDIRECT_EXEMPT = [r"^api/crm/health"]
+SESSION_COOKIE_HTTPONLY = True
+# Bodies are bounded per endpoint by core.api.parsers (413); this is the outer wall for forms.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+
+# -- API ---------------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "core.api.authentication.ServiceTokenAuthentication",
+        "core.api.authentication.StaffSessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["core.api.permissions.HasScope"],
+    "DEFAULT_PARSER_CLASSES": ["core.api.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_THROTTLE_CLASSES": ["core.api.throttles.CallerThrottle"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "core.api.problems.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+CRM_THROTTLE_RATES = {
+    "interactive": {"send": env.str("CRM_SEND_RATE", "60/min"), "read": env.str("CRM_READ_RATE", "300/min")},
+    "service": {
+        "send": env.str("CRM_SERVICE_SEND_RATE", "6000/min"),
+        "read": env.str("CRM_SERVICE_READ_RATE", "6000/min"),
+    },
+    # Sign-in attempts, counted by network address.
+    "token": env.str("CRM_TOKEN_RATE", "30/min"),
+}
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=CRM_ACCESS_TOKEN_MINUTES),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=14),
+    "ALGORITHM": "HS256",
+    "SIGNING_KEY": SECRET_KEY,
+    "USER_ID_CLAIM": "sub",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "CRM communication engine",
+    "DESCRIPTION": "Tell clients things, ask them things, and follow what became of it.",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": [],
+    "SERVE_AUTHENTICATION": [],
+    "SCHEMA_PATH_PREFIX": r"/api/crm",
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    # Names for the enums that several fields share, or that share a field's name.
+    "ENUM_NAME_OVERRIDES": {
+        "ChannelEnum": "core.choices.Channel",
+        "StatusEnum": "communications.choices.Status",
+        "AttemptStatusEnum": "communications.choices.AttemptStatus",
+        "ComponentStatusEnum": "core.health.HealthStatus",
+    },
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
+# -- Celery: wakes, never carries a schedule or data --------------------------------------------------------
+CELERY_BROKER_URL = BROKER_URL
+CELERY_RESULT_BACKEND = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "unrouted"  # nothing listens: a guard test demands a route for every task
+CELERY_TASK_ROUTES = {
+    "core.*": {"queue": "housekeeping"},
+    "communications.dispatch_due": {"queue": "dispatch"},
+    "communications.*": {"queue": "housekeeping"},
+    "celery.*": {"queue": "housekeeping"},
+}
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_TIMEZONE = "UTC"
+# A sweep that could not start in time is pointless: the next one does the same work.
+CELERY_BEAT_SCHEDULE = {
+    "sweep-due": {"task": "communications.dispatch_due", "schedule": 5.0, "options": {"expires": 5}},
+    "reconcile": {"task": "communications.reconcile", "schedule": 5.0, "options": {"expires": 5}},
+    "forget-idempotency-keys": {"task": "communications.purge_idempotency_keys", "schedule": 3600.0},
+    "outbox": {"task": "core.consume_outbox", "schedule": 5.0, "options": {"expires": 5}},
+}

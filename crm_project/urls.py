@@ -1,0 +1,15 @@
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+urlpatterns = [
+    path("", RedirectView.as_view(url="/admin/"), name="home"),
+    path("admin/", admin.site.urls),
+    path("api/crm/", include("core.api.urls")),
+    path("api/crm/", include("communications.api.urls")),
+]
+
+handler400 = "core.api.problems.bad_request"
+handler403 = "core.api.problems.permission_denied"
+handler404 = "core.api.problems.page_not_found"
+handler500 = "core.api.problems.server_error"

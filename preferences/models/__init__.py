@@ -1,0 +1,3 @@
+from preferences.models.client_preferences import ClientPreferences
+
+__all__ = ["ClientPreferences"]

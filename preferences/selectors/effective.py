@@ -1,0 +1,44 @@
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from core.choices import Channel
+from preferences.models import ClientPreferences
+from preferences.rules.windows import Window, check_quiet_hours, parse_zone
+
+
+@dataclass(frozen=True)
+class EffectivePreferences:
+    """What holds for a client, defaults filled in. `chosen_channels` None: the client never chose."""
+
+    zone: ZoneInfo
+    zone_is_default: bool
+    chosen_channels: tuple[Channel, ...] | None
+    quiet_hours: Window | None
+    pause_until: datetime | None
+
+
+def effective_preferences(
+    client_ids: Collection[UUID], *, default_timezone: str
+) -> dict[UUID, EffectivePreferences]:
+    """One query for all of them; a client without a row gets the defaults (PRF-1)."""
+    rows = ClientPreferences.objects.in_bulk(list(client_ids))
+    return {client_id: _effective(rows.get(client_id), default_timezone) for client_id in client_ids}
+
+
+def _effective(row: ClientPreferences | None, default_timezone: str) -> EffectivePreferences:
+    if row is None:
+        return EffectivePreferences(parse_zone(default_timezone), True, None, None, None)
+    return EffectivePreferences(
+        zone=parse_zone(row.timezone or default_timezone),
+        zone_is_default=not row.timezone,
+        chosen_channels=(
+            None
+            if row.preferred_channels is None
+            else tuple(Channel(name) for name in row.preferred_channels)
+        ),
+        quiet_hours=check_quiet_hours(row.quiet_hours_start, row.quiet_hours_end),
+        pause_until=row.pause_until,
+    )
