@@ -1,0 +1,109 @@
+"""The engine's rows, to look at. Nothing here changes a status: only the lifecycle does."""
+
+from typing import TYPE_CHECKING
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from communications.models import (
+    Communication,
+    CommunicationRequest,
+    DeliveryAttempt,
+    DeliveryEvent,
+    Template,
+    TemplateVersion,
+)
+from core.admin import ReadOnlyAdmin
+
+if TYPE_CHECKING:
+    _Inline = admin.TabularInline[DeliveryEvent, Communication]
+    _AttemptInline = admin.TabularInline[DeliveryAttempt, Communication]
+else:
+    _Inline = _AttemptInline = admin.TabularInline
+
+
+class _ReadOnlyInline:
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, _request: HttpRequest, _obj: object = None) -> bool:
+        return False
+
+    def has_change_permission(self, _request: HttpRequest, _obj: object = None) -> bool:
+        return False
+
+
+class EventInline(_ReadOnlyInline, _Inline):
+    model = DeliveryEvent
+    fields = ("occurred_at", "from_status", "to_status", "cause", "code", "actor")
+    ordering = ("id",)
+
+
+class AttemptInline(_ReadOnlyInline, _AttemptInline):
+    model = DeliveryAttempt
+    fields = (
+        "number",
+        "provider",
+        "delivery_status",
+        "outcome_code",
+        "message_id",
+        "started_at",
+        "finished_at",
+    )
+    ordering = ("number",)
+
+
+@admin.register(CommunicationRequest)
+class CommunicationRequestAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "message_type", "client", "plan", "urgency", "created_by")
+    list_filter = ("message_type", "urgency")
+    list_select_related = ("client", "plan")
+    search_fields = ("=id", "=client__reference", "=plan__reference")
+    hidden = ("context", "business_key")
+
+
+@admin.register(Communication)
+class CommunicationAdmin(ReadOnlyAdmin):
+    list_display = (
+        "created_at",
+        "message_type",
+        "client",
+        "channel",
+        "status",
+        "due_at",
+        "sent_at",
+        "outcome_code",
+    )
+    list_filter = ("status", "channel", "message_type")
+    list_select_related = ("client",)
+    search_fields = ("=id", "=client__reference", "=plan__reference")
+    hidden = ("content", "lease_token")
+    inlines = (AttemptInline, EventInline)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Communication]:
+        # Sealed texts are large and not shown here.
+        queryset: QuerySet[Communication] = super().get_queryset(request)
+        return queryset.defer("content")
+
+
+@admin.register(DeliveryAttempt)
+class DeliveryAttemptAdmin(ReadOnlyAdmin):
+    list_display = ("started_at", "communication", "number", "provider", "delivery_status", "outcome_code")
+    list_filter = ("delivery_status", "provider")
+    list_select_related = ("communication",)
+    search_fields = ("=id", "=message_id", "=communication__id")
+    hidden = ("error_message", "lease_token")
+
+
+@admin.register(Template)
+class TemplateAdmin(ReadOnlyAdmin):
+    list_display = ("name", "channel", "active_version", "updated_at")
+    list_select_related = ("active_version__template",)
+
+
+@admin.register(TemplateVersion)
+class TemplateVersionAdmin(ReadOnlyAdmin):
+    list_display = ("template", "number", "created_at", "created_by")
+    list_select_related = ("template",)
+    list_filter = ("template__name",)

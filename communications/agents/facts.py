@@ -1,0 +1,128 @@
+"""What is known about a message when it is composed, and the values that a template may print.
+
+Only declared variables and the engine's own leave this module: whatever else a context holds cannot reach a
+client, whichever template is used.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_datetime
+from django.conf import settings
+
+from communications.choices import MessageType
+from communications.models.template import TemplateVersion
+from communications.rules.generic_wording import Wording, wording_of
+from communications.rules.template_rules import Variable, fit, parse_variables
+
+DEFAULT_EVENT = "event"
+# Control characters, halves of surrogate pairs, and marks that turn the direction of the text that follows.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_SPACE = re.compile(r"\s+")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+
+
+@dataclass(frozen=True)
+class MessageFacts:
+    """`zone` is the client's IANA zone; `variables` the normalised context; `requested_at` aware.
+
+    `client_name`, `event_type` and `event_date` win over what the context says of them.
+    """
+
+    message_type: str
+    client_name: str
+    plan_reference: str
+    zone: str
+    event_type: str | None
+    event_date: date | None
+    variables: Mapping[str, Any]
+    requested_at: datetime
+
+
+def printable(text: str) -> str:
+    """`text` without characters that nobody can see but that break headers, lines or directions."""
+    return _UNPRINTABLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def one_line(text: str) -> str:
+    return _SPACE.sub(" ", printable(_SPACE.sub(" ", text))).strip()
+
+
+def event_words(facts: MessageFacts) -> str:
+    """The kind of event as it stands in a sentence: `birthday_party` is read as birthday party."""
+    return one_line((facts.event_type or "").replace("_", " ")) or DEFAULT_EVENT
+
+
+def local_time(instant: datetime, zone: str) -> str:
+    """Wall-clock time with its zone named: Sat 21 Nov 2026, 14:30 (Asia/Kolkata)."""
+    local = instant.astimezone(ZoneInfo(zone))
+    return f"{format_datetime(local, 'EEE d MMM y, HH:mm', locale='en')} ({zone})"
+
+
+def support_address() -> str:
+    """Where a client can write to: support, else the address that the mail comes from."""
+    address: str = settings.CRM_SUPPORT_EMAIL or settings.SMTP_FROM_EMAIL
+    return address
+
+
+def wording_for(facts: MessageFacts) -> Wording:
+    """Headline and paragraphs of a message without a template of its own; a custom one brings its own."""
+    wording = wording_of(facts.message_type, event=event_words(facts))
+    if facts.message_type != MessageType.CUSTOM:
+        return wording
+    subject, message = facts.variables.get("subject"), facts.variables.get("message")
+    headline = one_line(subject) if isinstance(subject, str) else ""
+    paragraphs = _paragraphs(message) if isinstance(message, str) else ()
+    return Wording(headline=headline or wording.headline, paragraphs=paragraphs or wording.paragraphs)
+
+
+def _paragraphs(text: str) -> tuple[str, ...]:
+    parts = re.split(r"\n\s*\n", printable(text))
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def template_values(version: TemplateVersion, facts: MessageFacts) -> dict[str, Any]:
+    """Every name that the version's parts may use.
+
+    Raises WrongShapeError when the context holds something that cannot be printed. An optional variable
+    without a value and without a default is the empty text, for `{% if %}` to see.
+    """
+    values = {variable.name: _value(variable, facts) for variable in parse_variables(version.variables)}
+    wording = wording_for(facts)
+    currency = facts.variables.get("currency")
+    return values | {
+        "company_name": settings.CRM_COMPANY_NAME,
+        "currency": currency if _is_currency(currency) else settings.CRM_DEFAULT_CURRENCY,
+        "headline": wording.headline,
+        "paragraphs": wording.paragraphs,
+        "plan_id": one_line(facts.plan_reference),
+        "postal_address": settings.CRM_POSTAL_ADDRESS,
+        "requested_at": local_time(facts.requested_at, facts.zone),
+        "support_email": support_address(),
+        "time_zone": facts.zone,
+    }
+
+
+def _is_currency(value: object) -> bool:
+    return isinstance(value, str) and _CURRENCY.fullmatch(value) is not None
+
+
+def _value(variable: Variable, facts: MessageFacts) -> object:
+    if variable.name == "client_name":
+        given: object = facts.client_name
+    elif variable.name == "event_type":
+        given = event_words(facts) if facts.event_type else None
+    elif variable.name == "event_date":
+        given = facts.event_date
+    else:
+        given = facts.variables.get(variable.name)
+    fitted = fit(variable, given)
+    if fitted is None:
+        return variable.default
+    if isinstance(fitted, list):
+        return [one_line(item) for item in fitted]
+    return one_line(fitted) if isinstance(fitted, str) else fitted

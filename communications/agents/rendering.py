@@ -1,0 +1,154 @@
+"""Compiles and fills in the parts of a template version, in an engine of their own.
+
+The engine has no loaders, no tags but those of `template_language`, and refuses what it cannot resolve:
+a name without a value raises instead of leaving a blank.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.template import Context, Engine, Template, TemplateSyntaxError
+from django.template.base import Variable, VariableNode
+from django.template.defaulttags import ForNode, IfNode, TemplateLiteral
+
+from communications.models.template import TemplateVersion
+from communications.rules.mjml_rules import SourceProblem
+
+_CACHED_VERSIONS = 256
+
+
+class UnresolvedVariableError(Exception):
+    """A template names something that has no value here."""
+
+
+class _RaiseIfUnresolved(str):
+    """Django puts this where a name has no value, or asks it for a text with the name in it."""
+
+    __slots__ = ()
+
+    def __contains__(self, _part: object) -> bool:
+        return True
+
+    def __mod__(self, _name: object) -> str:
+        raise UnresolvedVariableError("a variable of the template has no value")
+
+
+class _MessageEngine(Engine):
+    """Django's own tags (include, load, url, csrf_token …) are not built in here."""
+
+    default_builtins: ClassVar[list[str]] = []
+
+
+# Django's lookups return the marker itself for a callable that may not be called; the output is searched.
+_UNRESOLVED = "\ufdd0unresolved\ufdd0"
+_ENGINE = _MessageEngine(
+    loaders=[],
+    builtins=["communications.agents.template_language"],
+    string_if_invalid=_RaiseIfUnresolved(_UNRESOLVED),
+)
+
+
+@dataclass(frozen=True)
+class CompiledVersion:
+    subject: Template
+    preheader: Template
+    text: Template
+    html: Template
+
+
+def compile_source(source: str) -> Template:
+    """Raises TemplateSyntaxError; `token.lineno` of it is the line, where Django knows one."""
+    return Template(source, engine=_ENGINE)
+
+
+def syntax_problem(error: TemplateSyntaxError) -> SourceProblem:
+    """The author's view of a failed `compile_source`."""
+    token = getattr(error, "token", None)
+    line = token.lineno if token is not None else 0
+    words = token.contents.split() if token is not None else []
+    if str(error).startswith("Invalid block tag") and words:
+        return SourceProblem(
+            "template_tag", line, f"{{% {words[0]} %}} is not available in a message template."
+        )
+    return SourceProblem("template_syntax", line, str(error).rstrip(".") + ".")
+
+
+def fill(template: Template, values: Mapping[str, Any], *, escape: bool) -> str:
+    """Raises UnresolvedVariableError when a name has no value. `escape` for HTML."""
+    output = template.render(Context(dict(values), autoescape=escape))
+    if _UNRESOLVED in output:
+        raise UnresolvedVariableError("a variable of the template has no value")
+    return output
+
+
+def names_used(template: Template) -> set[str]:
+    """The names that must come from outside: loop variables are not among them."""
+    return set(_names(template.nodelist, frozenset()))
+
+
+def _names(nodes: Any, local: frozenset[str]) -> Iterator[str]:
+    for node in nodes:
+        if isinstance(node, VariableNode):
+            yield from _expression_names(node.filter_expression, local)
+        elif isinstance(node, ForNode):
+            yield from _expression_names(node.sequence, local)
+            yield from _names(node.nodelist_loop, local | {"forloop", *node.loopvars})
+            yield from _names(node.nodelist_empty, local)
+        elif isinstance(node, IfNode):
+            for condition, branch in node.conditions_nodelists:
+                yield from _condition_names(condition, local)
+                yield from _names(branch, local)
+
+
+def _condition_names(condition: Any, local: frozenset[str]) -> Iterator[str]:
+    """A condition of `{% if %}` is a tree of operators; None stands for `{% else %}`."""
+    if isinstance(condition, TemplateLiteral):
+        yield from _expression_names(condition.value, local)
+    elif condition is not None:
+        yield from _condition_names(getattr(condition, "first", None), local)
+        yield from _condition_names(getattr(condition, "second", None), local)
+
+
+def _expression_names(expression: Any, local: frozenset[str]) -> Iterator[str]:
+    """Of a FilterExpression: its own variable and those among the arguments of its filters."""
+    arguments = [argument for _, given in expression.filters for is_name, argument in given if is_name]
+    for variable in (expression.var, *arguments):
+        if isinstance(variable, Variable) and variable.lookups and variable.lookups[0] not in local:
+            yield variable.lookups[0]
+
+
+class _CompiledVersions:
+    """The last versions used, by id: a version never changes. Shared by the threads of a process."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._lock = Lock()
+        self._compiled: OrderedDict[UUID, CompiledVersion] = OrderedDict()
+
+    def get(self, version: TemplateVersion) -> CompiledVersion:
+        with self._lock:
+            if (known := self._compiled.get(version.id)) is not None:
+                self._compiled.move_to_end(version.id)
+                return known
+        compiled = CompiledVersion(
+            subject=compile_source(version.subject),
+            preheader=compile_source(version.preheader),
+            text=compile_source(version.text),
+            html=compile_source(version.html),
+        )
+        with self._lock:
+            self._compiled[version.id] = compiled
+            while len(self._compiled) > self._size:
+                self._compiled.popitem(last=False)
+        return compiled
+
+
+_compiled_versions = _CompiledVersions(_CACHED_VERSIONS)
+
+
+def compiled(version: TemplateVersion) -> CompiledVersion:
+    return _compiled_versions.get(version)

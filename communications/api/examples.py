@@ -1,0 +1,134 @@
+"""Examples for the schema. The people in them do not exist."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample
+
+_REQUEST_ID = "6f1c2a34-8f5e-4a77-9d52-0c3f1f6f7a10"
+_COMMUNICATION_ID = "b3d0f6c2-5f0e-4f0c-8a3b-2f7f0c6f9e21"
+_PLAN = "550e8400-e29b-41d4-a716-446655440000"
+_CLIENT = "660e8400-e29b-41d4-a716-446655440000"
+_STRATEGY: dict[str, Any] = {
+    "channels": ["email"],
+    "priority": 5,
+    "content_type": "detailed",
+    "batch_key": None,
+    "fallbacks": [],
+    "reasons": [{"code": "detailed_email_first", "text": "E-mail goes first: the content is detailed."}],
+}
+_LINE: dict[str, Any] = {
+    "communication_id": _COMMUNICATION_ID,
+    "request_id": _REQUEST_ID,
+    "plan_id": _PLAN,
+    "client_id": _CLIENT,
+    "message_type": "welcome",
+    "channel": "email",
+    "role": "primary",
+    "status": "sent",
+    "subject": "Welcome, Priya",
+    "preview": "What happens next with your wedding",
+    "urgency": "normal",
+    "priority": 5,
+    "created_at": "2026-11-02T09:00:00Z",
+    "scheduled_at": "2026-11-02T09:00:00Z",
+    "sent_at": "2026-11-02T09:00:01Z",
+    "delivered_at": None,
+    "opened_at": None,
+    "clicked_at": None,
+    "responded_at": None,
+    "failed_at": None,
+    "error_message": None,
+    "retry_count": 0,
+    "open_count": 0,
+    "click_count": 0,
+}
+
+REQUEST = [
+    OpenApiExample(
+        "A welcome",
+        {
+            "plan_id": _PLAN,
+            "client_id": _CLIENT,
+            "message_type": "welcome",
+            "context": {"client_name": "Priya Sharma", "event_type": "wedding", "event_date": "2026-12-15"},
+            "client": {"email": "priya@example.com", "timezone": "Asia/Kolkata"},
+        },
+        request_only=True,
+    ),
+    OpenApiExample(
+        "Accepted",
+        {
+            "request_id": _REQUEST_ID,
+            "duplicate": False,
+            "communication_id": _COMMUNICATION_ID,
+            "status": "scheduled",
+            "channel_used": "email",
+            "scheduled_at": "2026-11-02T09:00:00Z",
+            "sent_at": None,
+            "delivered_at": None,
+            "error_message": None,
+            "communications": [
+                {
+                    "communication_id": _COMMUNICATION_ID,
+                    "channel": "email",
+                    "role": "primary",
+                    "status": "scheduled",
+                    "scheduled_at": "2026-11-02T09:00:00Z",
+                }
+            ],
+            "strategy": _STRATEGY,
+            "metadata": {"subject": "Welcome, Priya", "recipient": "p•••@example.com"},
+        },
+        response_only=True,
+        status_codes=["202"],
+    ),
+    OpenApiExample(
+        "A field is wrong",
+        {
+            "type": "urn:crm:problem:invalid",
+            "title": "Unprocessable Entity",
+            "status": 422,
+            "detail": "Some fields are not valid.",
+            "instance": "/api/crm/communications",
+            "code": "invalid",
+            "errors": [
+                {"field": "client_id", "code": "stands_for_nobody", "message": "This stands for no client."}
+            ],
+        },
+        response_only=True,
+        status_codes=["422"],
+        media_type="application/problem+json",
+    ),
+]
+HISTORY = [
+    OpenApiExample(
+        "The last page",
+        {
+            "total": 1,
+            "total_is_capped": False,
+            "limit": 50,
+            "offset": 0,
+            "next": None,
+            "communications": [_LINE],
+        },
+        response_only=True,
+        status_codes=["200"],
+    )
+]
+DETAIL = [
+    OpenApiExample(
+        "A welcome that was sent",
+        {
+            **_LINE,
+            "content": {"subject": _LINE["subject"], "preview": _LINE["preview"], "text": "Dear Priya, …"},
+            "context": {"client_name": "Priya Sharma"},
+            "strategy": _STRATEGY,
+            "attempts": [],
+            "events": [],
+            "attachments": [],
+            "delivery_logs": [],
+        },
+        response_only=True,
+        status_codes=["200"],
+    )
+]

@@ -1,0 +1,9 @@
+from django.urls import path
+
+from communications.api.views import CommunicationsView, CommunicationView, MessageTypesView
+
+urlpatterns = [
+    path("communications", CommunicationsView.as_view(), name="api-communications"),
+    path("communications/<uuid:communication_id>", CommunicationView.as_view(), name="api-communication"),
+    path("message-types", MessageTypesView.as_view(), name="api-message-types"),
+]

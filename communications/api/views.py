@@ -1,0 +1,159 @@
+import time
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.db import connection
+from django.http import QueryDict
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from communications.api import answers, examples
+from communications.api.forms import (
+    CommunicationRequestSerializer,
+    HistoryQuerySerializer,
+    WaitQuerySerializer,
+    history_filters,
+    idempotency_of,
+    submit_command,
+)
+from communications.api.refusals import note_refusal
+from communications.choices import MessageType
+from communications.rules.message_types import MESSAGE_TYPES
+from communications.selectors.detail import get_communication, get_request_outcome, is_waiting
+from communications.selectors.history import list_communications
+from communications.services.submit import submit
+from core import clock
+from core.api.base import ApiView
+from core.api.parsers import MEGABYTE
+from core.api.principals import CallerKind
+from core.api.problems import field_problems
+from core.api.schema import problem_responses
+from core.errors import Invalid
+from core.scopes import Scope
+
+_POLL_SECONDS = 0.1
+
+
+class CommunicationsView(ApiView):
+    required_scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.READ, "POST": Scope.WRITE}
+    max_body_bytes = 28 * MEGABYTE
+
+    @extend_schema(
+        operation_id="request_communication",
+        summary="Tell a client something",
+        description=(
+            "Accepts a request, decides by which channels and when it goes out, and says so. A request that "
+            "was made before (the same Idempotency-Key, or the same plan, client, type and content) gets the "
+            "first one's answer with 200 and `duplicate: true`. When nothing may be sent the status is "
+            "`cancelled` and the reasons say why."
+        ),
+        tags=["Communications"],
+        request=CommunicationRequestSerializer,
+        parameters=[
+            WaitQuerySerializer,
+            OpenApiParameter(
+                "Idempotency-Key",
+                str,
+                OpenApiParameter.HEADER,
+                description="Makes repeating this very call safe for 24 hours. Advised.",
+            ),
+        ],
+        responses={
+            202: answers.RequestAnswerSerializer,
+            200: answers.RequestAnswerSerializer,
+            **problem_responses(400, 401, 403, 409, 413, 415, 422, 429, 503),
+        },
+        examples=examples.REQUEST,
+    )
+    def post(self, request: Request) -> Response:
+        now = clock.now()
+        try:
+            wait_seconds = WaitQuerySerializer.checked(single_values(request.query_params))["wait"]
+            command = submit_command(request.data)
+            idempotency_key = idempotency_of(request.headers.get("Idempotency-Key"), request.data)
+            submitted = submit(
+                command=command, caller=self.caller.reference, now=now, idempotency_key=idempotency_key
+            )
+        except (Invalid, ValidationError) as refusal:
+            self._note(refusal, request.data, now)
+            raise
+        wait_until_left(submitted.request_id, wait_seconds)
+        outcome = get_request_outcome(submitted.request_id)
+        rule = MESSAGE_TYPES[MessageType(outcome.request.message_type)]
+        return Response(
+            answers.request_answer(outcome, rule, duplicate=submitted.duplicate),
+            status=200 if submitted.duplicate else 202,
+        )
+
+    @extend_schema(
+        operation_id="list_communications",
+        summary="The history, newest first",
+        tags=["Communications"],
+        parameters=[HistoryQuerySerializer],
+        responses={200: answers.HistorySerializer, **problem_responses(400, 401, 403, 422, 429, 503)},
+        examples=examples.HISTORY,
+    )
+    def get(self, request: Request) -> Response:
+        query = HistoryQuerySerializer.checked(single_values(request.query_params))
+        limit, offset = query["limit"], query.get("offset", 0)
+        page = list_communications(
+            history_filters(query), limit=limit, offset=offset, cursor=query.get("cursor")
+        )
+        return Response(answers.history_answer(page, limit=limit, offset=offset))
+
+    def _note(self, refusal: Invalid | ValidationError, body: Any, now: datetime) -> None:
+        if self.caller.kind is CallerKind.SERVICE:
+            note_refusal(problems=field_problems(refusal), body=body, now=now)
+
+
+class CommunicationView(ApiView):
+    required_scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.READ}
+
+    @extend_schema(
+        operation_id="get_communication",
+        summary="Everything about one communication",
+        tags=["Communications"],
+        responses={
+            200: answers.CommunicationDetailSerializer,
+            **problem_responses(401, 403, 404, 429, 503),
+        },
+        examples=examples.DETAIL,
+    )
+    def get(self, _request: Request, communication_id: UUID) -> Response:
+        detail = get_communication(communication_id)
+        rule = MESSAGE_TYPES[MessageType(detail.entry.row.message_type)]
+        return Response(answers.detail_answer(detail, rule))
+
+
+class MessageTypesView(ApiView):
+    required_scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.READ}
+
+    @extend_schema(
+        operation_id="list_message_types",
+        summary="The message types and what holds for each",
+        tags=["Catalogues"],
+        responses={200: answers.MessageTypesSerializer, **problem_responses(401, 403, 429)},
+    )
+    def get(self, _request: Request) -> Response:
+        return Response(answers.MessageTypesSerializer({"message_types": list(MESSAGE_TYPES.values())}).data)
+
+
+def single_values(query: QueryDict) -> dict[str, Any]:
+    """The parameters of a query; one given twice is refused rather than half ignored."""
+    repeated = [name for name, values in query.lists() if len(values) > 1]
+    if repeated:
+        raise ValidationError({name[:100]: [ErrorDetail("Give this once.", "repeated")] for name in repeated})
+    return query.dict()
+
+
+def wait_until_left(request_id: UUID, wait_seconds: float) -> None:
+    """Returns when the request's primary has left the queue, or after `wait_seconds`."""
+    deadline = time.monotonic() + wait_seconds
+    while time.monotonic() < deadline and is_waiting(request_id):
+        if not connection.in_atomic_block:
+            # Back into the pool: who waits must not keep a connection from others.
+            connection.close()
+        time.sleep(min(_POLL_SECONDS, max(0.0, deadline - time.monotonic())))

@@ -1,0 +1,144 @@
+"""Words of the engine that need no Django. The models put their labels on them."""
+
+from enum import StrEnum
+
+
+class MessageType(StrEnum):
+    """What a message is about; the rules of each are in `rules/message_types.py`."""
+
+    WELCOME = "welcome"
+    BUDGET_SUMMARY = "budget_summary"
+    VENDOR_OPTIONS = "vendor_options"
+    SELECTION_CONFIRMATION = "selection_confirmation"
+    BLUEPRINT_DELIVERY = "blueprint_delivery"
+    ERROR_NOTIFICATION = "error_notification"
+    REMINDER = "reminder"
+    TIMELINE_UPDATE = "timeline_update"
+    TASK_UPDATE = "task_update"
+    CUSTOM = "custom"
+
+
+class Urgency(StrEnum):
+    CRITICAL = "critical"
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
+class ContentType(StrEnum):
+    """How much a message says: everything, what is wrong, or only what is needed."""
+
+    DETAILED = "detailed"
+    ALERT = "alert"
+    SHORT = "short"
+
+
+class Purpose(StrEnum):
+    """What consent is asked for."""
+
+    SERVICE = "service"
+    MARKETING = "marketing"
+
+
+class Role(StrEnum):
+    """The primary answers the API and is waited for; companions go beside it on other channels."""
+
+    PRIMARY = "primary"
+    COMPANION = "companion"
+
+
+class Status(StrEnum):
+    """Of a communication. Which may follow which: `rules/lifecycle.py`."""
+
+    SCHEDULED = "scheduled"
+    HELD = "held"
+    MERGED = "merged"
+    SENDING = "sending"
+    IN_DOUBT = "in_doubt"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    OPENED = "opened"
+    CLICKED = "clicked"
+    RESPONDED = "responded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class AttemptStatus(StrEnum):
+    """Of one call of a provider."""
+
+    CALLING = "calling"
+    NOT_CALLED = "not_called"
+    UNKNOWN = "unknown"
+    REJECTED = "rejected"
+    ACCEPTED = "accepted"
+    UNDELIVERED = "undelivered"
+    DELIVERED = "delivered"
+
+
+class OutcomeClass(StrEnum):
+    """What a provider's answer means to us. What each does: `rules/retry.py`."""
+
+    ACCEPTED = "accepted"
+    TRANSIENT = "transient"
+    RATE_LIMITED = "rate_limited"
+    DEFERRED_LONG = "deferred_long"
+    RECIPIENT = "recipient"
+    WEAK_RECIPIENT = "weak_recipient"
+    CONTENT = "content"
+    NEEDS_TEMPLATE = "needs_template"
+    CONFIG = "config"
+    OPTED_OUT = "opted_out"
+    AMBIGUOUS = "ambiguous"
+
+
+class Cause(StrEnum):
+    """Why a communication changed its status. Kept with every event; finer reasons stand beside it."""
+
+    # Planning
+    PLANNED = "planned"
+    DIGEST_HELD = "digest_held"
+    NO_OPEN_CHANNEL = "no_open_channel"
+    DEADLINE_UNREACHABLE = "deadline_unreachable"
+    STAGE_PASSED = "stage_passed"
+    REPLANNED = "replanned"  # the time moved, the status did not
+    # Digests
+    PREFERS_DIGEST = "prefers_digest"
+    PREFERS_AT_ONCE = "prefers_at_once"
+    DIGEST_MADE = "digest_made"
+    DIGEST_OF_ONE = "digest_of_one"
+    DIGEST_DISSOLVED = "digest_dissolved"
+    # Somebody's wish
+    CALLER_CANCELLED = "caller_cancelled"
+    CANCEL_REQUESTED = "cancel_requested"
+    PLAN_CANCELLED = "plan_cancelled"
+    REPLACED = "replaced"
+    ERASED = "erased"
+    STAFF_RESEND = "staff_resend"
+    STAFF_RETRY = "staff_retry"
+    STAFF_GAVE_UP = "staff_gave_up"
+    STAFF_UNDO = "staff_undo"
+    # Sending
+    CLAIMED = "claimed"
+    REFUSED_BY_CHECK = "refused_by_check"
+    NOT_NOW = "not_now"
+    NOT_CALLED = "not_called"
+    ACCEPTED = "accepted"
+    RETRY = "retry"
+    RATE_LIMITED = "rate_limited"
+    DEFERRED = "deferred"
+    NEXT_CHANNEL = "next_channel"
+    NO_CHANNEL_LEFT = "no_channel_left"
+    OUTCOME_UNKNOWN = "outcome_unknown"
+    LEASE_LAPSED_UNCALLED = "lease_lapsed_uncalled"
+    LEASE_LAPSED_CALLED = "lease_lapsed_called"
+    LEASE_LAPSED_TOO_OFTEN = "lease_lapsed_too_often"
+    # Evidence
+    RECEIPT = "receipt"
+    TRACKING = "tracking"
+    ANSWER = "answer"
+    LATE_EVIDENCE = "late_evidence"
+    EVIDENCE_NOT_ARRIVED = "evidence_not_arrived"
+    UNDELIVERED = "undelivered"
+    BOUNCED = "bounced"
+    NO_RECEIPT = "no_receipt"

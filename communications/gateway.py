@@ -1,0 +1,50 @@
+"""Settings to connectors: the only place that builds them. One of each per process, made at first use."""
+
+import threading
+from functools import cache
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from communications.connectors.base import Connector
+from communications.connectors.smtp.connection import SmtpSettings
+from communications.connectors.smtp.connector import SmtpConnector
+from core.choices import Channel
+
+_building = threading.Lock()
+
+
+def configured_channels() -> frozenset[Channel]:
+    """The channels for which this installation has what a connector needs. Asks no provider."""
+    if settings.SMTP_HOST and settings.SMTP_FROM_EMAIL:
+        return frozenset({Channel.EMAIL})
+    return frozenset()
+
+
+def connector_for(channel: Channel) -> Connector:
+    """The connector of a configured channel; KeyError for any other."""
+    if channel not in configured_channels():
+        raise KeyError(channel)
+    with _building:
+        return _email_connector()
+
+
+@cache
+def _email_connector() -> Connector:
+    return SmtpConnector(
+        SmtpSettings(
+            host=settings.SMTP_HOST,
+            port=settings.SMTP_PORT,
+            username=settings.SMTP_USERNAME,
+            password=settings.SMTP_PASSWORD,
+            use_tls=settings.SMTP_USE_TLS,
+            local_hostname=urlsplit(settings.CRM_PUBLIC_URL).hostname or "localhost",
+        )
+    )
+
+
+def close_connectors() -> None:
+    """Give back every connection, e.g. when settings change in tests or a worker ends."""
+    if _email_connector.cache_info().currsize:
+        _email_connector().close()
+        _email_connector.cache_clear()

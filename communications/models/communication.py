@@ -1,0 +1,104 @@
+import uuid
+
+from django.db import models
+from django.db.models import Q
+
+from clients.models import Client, Plan
+from communications.choices import MessageType, Role, Status, Urgency
+from communications.models.request import CommunicationRequest
+from core.choices import Channel
+from core.sealing import SealedField
+
+
+class Communication(models.Model):
+    """One message to one client on one channel; a row of the queue while it waits.
+
+    `status` is changed by `communications.services.lifecycle.apply` alone; a trigger refuses pairs that the
+    lifecycle table does not allow. `content` holds `{"subject", "preview", "text"}` as composed.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    request = models.ForeignKey(CommunicationRequest, on_delete=models.PROTECT, related_name="communications")
+    client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="communications")
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="communications")
+    message_type = models.CharField(max_length=32, choices=[(kind.value, kind.value) for kind in MessageType])
+    channel = models.CharField(max_length=16, choices=[(channel.value, channel.value) for channel in Channel])
+    role = models.CharField(max_length=16, choices=[(role.value, role.value) for role in Role])
+    urgency = models.CharField(max_length=16, choices=[(urgency.value, urgency.value) for urgency in Urgency])
+    priority = models.PositiveSmallIntegerField()
+    status = models.CharField(max_length=16, choices=[(status.value, status.value) for status in Status])
+    content = SealedField(null=True, blank=True)
+    html_sha256 = models.CharField(max_length=64, blank=True)
+    metadata = models.JSONField(default=dict, blank=True)
+
+    due_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField()
+    lease_token = models.UUIDField(null=True, blank=True)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    call_started_at = models.DateTimeField(null=True, blank=True)
+    lapsed_leases = models.PositiveSmallIntegerField(default=0)
+    cancel_requested = models.BooleanField(default=False)
+    retry_count = models.PositiveSmallIntegerField(default=0)
+    put_back_count = models.PositiveSmallIntegerField(default=0)
+    attempt_count = models.PositiveSmallIntegerField(default=0)
+    outcome_code = models.CharField(max_length=64, blank=True)
+
+    created_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True, blank=True)
+    delivered_at = models.DateTimeField(null=True, blank=True)
+    opened_at = models.DateTimeField(null=True, blank=True)
+    clicked_at = models.DateTimeField(null=True, blank=True)
+    responded_at = models.DateTimeField(null=True, blank=True)
+    failed_at = models.DateTimeField(null=True, blank=True)
+    open_count = models.PositiveIntegerField(default=0)
+    click_count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        db_table = "crm_communications"
+        constraints = [
+            # Siblings never use one channel, unless the earlier of them surely failed there.
+            models.UniqueConstraint(
+                fields=["request", "channel"],
+                condition=~Q(status__in=[Status.FAILED, Status.CANCELLED]),
+                name="communication_once_per_channel",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=[status.value for status in Status]), name="communication_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(channel__in=[channel.value for channel in Channel]),
+                name="communication_channel_known",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=Status.SCHEDULED) | Q(due_at__isnull=False),
+                name="communication_scheduled_has_due",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=Status.SENDING)
+                | Q(lease_token__isnull=False, lease_expires_at__isnull=False),
+                name="communication_sending_has_lease",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["priority", "due_at"],
+                condition=Q(status=Status.SCHEDULED),
+                name="communication_due_idx",
+            ),
+            models.Index(
+                fields=["lease_expires_at"],
+                condition=Q(status=Status.SENDING),
+                name="communication_lease_idx",
+            ),
+            models.Index(
+                fields=["status", "-created_at"],
+                condition=Q(status__in=[Status.FAILED, Status.IN_DOUBT, Status.HELD]),
+                name="communication_rare_status_idx",
+            ),
+            models.Index(fields=["-created_at", "-id"], name="communication_created_idx"),
+            models.Index(fields=["client", "-created_at"], name="communication_client_idx"),
+            models.Index(fields=["plan", "-created_at"], name="communication_plan_idx"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.message_type} by {self.channel}"

@@ -1,0 +1,110 @@
+"""Which channels are open for a message, and in what order: engine.md §Strategy, steps 1, 2, 3 and 5."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from communications.choices import ContentType, Urgency
+from communications.rules import reasons
+from communications.rules.facts import Facts
+from communications.rules.message_types import GoesOut
+from communications.rules.reasons import CHANNEL_WORDS, Reason, ReasonCode
+from core.choices import Channel
+
+_URGENT: Final = frozenset({Urgency.CRITICAL, Urgency.HIGH})
+_CRITICAL_ORDER: Final = (Channel.SMS, Channel.WHATSAPP, Channel.EMAIL)
+# PRF-1: e-mail is the default; SMS last, because each costs and is meant for what cannot wait.
+_DEFAULT_ORDER: Final = (Channel.EMAIL, Channel.WHATSAPP, Channel.SMS)
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A channel and the rule that gave it its place."""
+
+    channel: Channel
+    code: ReasonCode
+
+    def reason(self) -> Reason:
+        return self.code.because(channel=CHANNEL_WORDS[self.channel])
+
+
+def rank_channels(facts: Facts) -> tuple[Ranked, ...]:
+    """Every channel once, the best first: open or not."""
+    places: dict[Channel, Ranked] = {}
+    for channel, code in _wishes(facts):
+        places.setdefault(channel, Ranked(channel, code))
+    return tuple(places.values())
+
+
+def _wishes(facts: Facts) -> Iterator[tuple[Channel, ReasonCode]]:
+    """Step 3, each rule in turn; a channel keeps the first place it is given."""
+    chosen = facts.preferences.channels or ()
+    if facts.preferred_channel is not None:
+        yield facts.preferred_channel, reasons.PREFERRED_CHANNEL
+    if facts.urgency in _URGENT and Channel.WHATSAPP in chosen:
+        yield Channel.WHATSAPP, reasons.WHATSAPP_FIRST
+    if facts.urgency is Urgency.CRITICAL:
+        for channel in _CRITICAL_ORDER:
+            yield channel, reasons.CRITICAL_ORDER
+    if facts.rule.content_type is ContentType.DETAILED:
+        yield Channel.EMAIL, reasons.DETAILED_EMAIL_FIRST
+    for channel in chosen:
+        yield channel, reasons.CLIENT_ORDER
+    for channel in (*(rule.channel for rule in facts.rule.channels), *_DEFAULT_ORDER):
+        yield channel, reasons.USUAL_CHANNEL
+
+
+def closed_because(facts: Facts, channel: Channel) -> Reason | None:
+    """Why a channel may not be used for this message, or None: it is open (step 1, and step 2's limit)."""
+    known = facts.channels.get(channel)
+    if known is None:
+        code = reasons.NOT_CONFIGURED
+    elif not known.has_contact_point:
+        code = reasons.NO_CONTACT_POINT
+    elif not known.consent_allowed:
+        code = reasons.NO_CONSENT
+    elif known.undeliverable:
+        code = reasons.UNDELIVERABLE
+    elif not is_chosen(facts, channel) and facts.urgency is not Urgency.CRITICAL:
+        code = reasons.NOT_CHOSEN
+    elif not known.configured:
+        code = reasons.NOT_CONFIGURED
+    elif not known.carries_content:
+        code = reasons.CANNOT_CARRY
+    else:
+        return None
+    return code.because(channel=CHANNEL_WORDS[channel])
+
+
+def is_chosen(facts: Facts, channel: Channel) -> bool:
+    """Whether the client's own choice allows the channel; one who never chose allows all."""
+    chosen = facts.preferences.channels
+    return chosen is None or channel in chosen
+
+
+def table_channels(facts: Facts) -> tuple[Channel, ...]:
+    """The channels that the message type's table sends this client out on; empty: by rank."""
+    chosen = facts.preferences.channels or ()
+    return tuple(
+        rule.channel
+        for rule in facts.rule.channels
+        if rule.goes_out is GoesOut.ALWAYS or rule.channel in chosen
+    )
+
+
+def outgoing(ranked: Sequence[Channel], table: Collection[Channel]) -> tuple[Channel, ...]:
+    """Step 2: of the open channels, in rank, those of the table; when it has none of them, the best."""
+    return tuple(channel for channel in ranked if channel in table) or tuple(ranked[:1])
+
+
+def fallback_order(ranked: Sequence[Channel], *, failed: Channel, urgency: Urgency) -> tuple[Channel, ...]:
+    """Step 5: the open channels to go to, in order, when `failed` cannot deliver.
+
+    E-mail stands in for a messaging channel; critical tries the other messaging channel before. For e-mail it
+    is the next channel in rank.
+    """
+    others = [channel for channel in ranked if channel is not failed]
+    if failed is Channel.EMAIL:
+        return tuple(others)
+    email_last = urgency is Urgency.CRITICAL
+    return tuple(sorted(others, key=lambda channel: (channel is Channel.EMAIL) is email_last))

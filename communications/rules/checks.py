@@ -1,0 +1,78 @@
+"""The check before sending: may this communication go out at this instant, and until when.
+
+It runs on the database's state just before the fence. The order of the rules is the order in which their
+reasons count.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from communications.choices import Cause
+from communications.rules import reasons
+from communications.rules.reasons import CHANNEL_WORDS, Reason, ReasonCode
+from communications.rules.timing import Never, Terms, time_to_send
+
+
+@dataclass(frozen=True)
+class CheckFacts:
+    """One claimed communication as the database has it now."""
+
+    terms: Terms
+    has_contact_point: bool
+    consent_allowed: bool
+    undeliverable: bool = False
+    client_erased: bool = False
+    plan_cancelled: bool = False
+    cancel_requested: bool = False
+
+
+@dataclass(frozen=True)
+class Go:
+    """It may be sent before `send_before`: the end of the window, or the deadline."""
+
+    send_before: datetime
+
+
+@dataclass(frozen=True)
+class NotNow:
+    """It goes back to the queue until `due_at`."""
+
+    due_at: datetime
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True)
+class Refuse:
+    """It is cancelled."""
+
+    cause: Cause
+    reason: Reason
+
+
+def check(facts: CheckFacts, now: datetime) -> Go | NotNow | Refuse:
+    """What may become of a claimed communication at `now`."""
+    refused = _refusal(facts)
+    if refused is not None:
+        return refused
+    due = time_to_send(facts.terms, now)
+    if isinstance(due, Never):
+        return Refuse(Cause.REFUSED_BY_CHECK, due.reason)
+    if due.at > now:
+        return NotNow(due.at, due.reasons)
+    return Go(due.send_before)
+
+
+def _refusal(facts: CheckFacts) -> Refuse | None:
+    """What no waiting would change."""
+    rules: tuple[tuple[bool, Cause, ReasonCode], ...] = (
+        (facts.client_erased, Cause.REFUSED_BY_CHECK, reasons.ERASED),
+        (facts.plan_cancelled, Cause.REFUSED_BY_CHECK, reasons.PLAN_CANCELLED),
+        (facts.cancel_requested, Cause.CANCEL_REQUESTED, reasons.CANCEL_REQUESTED),
+        (not facts.has_contact_point, Cause.REFUSED_BY_CHECK, reasons.NO_CONTACT_POINT),
+        (not facts.consent_allowed, Cause.REFUSED_BY_CHECK, reasons.NO_CONSENT),
+        (facts.undeliverable, Cause.REFUSED_BY_CHECK, reasons.UNDELIVERABLE),
+    )
+    for broken, cause, code in rules:
+        if broken:
+            return Refuse(cause, code.because(channel=CHANNEL_WORDS[facts.terms.channel]))
+    return None

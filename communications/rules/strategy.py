@@ -1,0 +1,224 @@
+"""What is sent, by which channels, when and why: the decision about one request (ORC-1, STR-1 to STR-6).
+
+Pure: facts in, `Strategy` out. It is stored with the request, also when the decision is not to send.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from communications.choices import Cause, ContentType, Role, Urgency
+from communications.rules import reasons
+from communications.rules.channels import (
+    Ranked,
+    closed_because,
+    fallback_order,
+    is_chosen,
+    outgoing,
+    rank_channels,
+    table_channels,
+)
+from communications.rules.facts import Facts
+from communications.rules.message_types import priority_of
+from communications.rules.reasons import CHANNEL_WORDS, Reason
+from communications.rules.timing import Due, Never, plan_time
+from core.choices import Channel
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One communication to make: due at `send_at`, to be sent before `send_before` (the window's end or a
+    deadline)."""
+
+    channel: Channel
+    role: Role
+    send_at: datetime
+    send_before: datetime
+    content_type: ContentType
+    priority: int
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """The decision. The first delivery is the primary. `refused` says why nothing is sent, as a cause of the
+    lifecycle; it is None exactly when there are deliveries."""
+
+    deliveries: tuple[Delivery, ...]
+    fallbacks: tuple[Channel, ...]
+    reasons: tuple[Reason, ...]
+    expires_at: datetime
+    batch_key: str | None = None
+    refused: Cause | None = None
+
+    @property
+    def send(self) -> bool:
+        return bool(self.deliveries)
+
+    def as_json(self) -> dict[str, Any]:
+        """As stored with the request; instants in ISO 8601 with their offset."""
+        return {
+            "send": self.send,
+            "deliveries": [
+                {
+                    "channel": delivery.channel.value,
+                    "role": delivery.role.value,
+                    "send_at": delivery.send_at.isoformat(),
+                    "send_before": delivery.send_before.isoformat(),
+                    "content_type": delivery.content_type.value,
+                    "priority": delivery.priority,
+                }
+                for delivery in self.deliveries
+            ],
+            "fallbacks": [channel.value for channel in self.fallbacks],
+            "batch_key": self.batch_key,
+            "reasons": [{"code": reason.code, "text": reason.text} for reason in self.reasons],
+            "expires_at": self.expires_at.isoformat(),
+            "refused": self.refused.value if self.refused else None,
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "Strategy":
+        """What `as_json` gave. Raises KeyError or ValueError for anything else."""
+        return cls(
+            deliveries=tuple(
+                Delivery(
+                    channel=Channel(item["channel"]),
+                    role=Role(item["role"]),
+                    send_at=datetime.fromisoformat(item["send_at"]),
+                    send_before=datetime.fromisoformat(item["send_before"]),
+                    content_type=ContentType(item["content_type"]),
+                    priority=item["priority"],
+                )
+                for item in stored["deliveries"]
+            ),
+            fallbacks=tuple(Channel(name) for name in stored["fallbacks"]),
+            reasons=tuple(Reason(item["code"], item["text"]) for item in stored["reasons"]),
+            expires_at=datetime.fromisoformat(stored["expires_at"]),
+            batch_key=stored["batch_key"],
+            refused=Cause(stored["refused"]) if stored["refused"] else None,
+        )
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A ranked channel with what speaks against it or when it could go out."""
+
+    ranked: Ranked
+    closed: Reason | None
+    due: Due | Never | None
+
+    @property
+    def channel(self) -> Channel:
+        return self.ranked.channel
+
+
+def decide(facts: Facts) -> Strategy:
+    """The strategy for one request: which open channels go out, who is primary, when, and what if not."""
+    candidates = [_candidate(facts, ranked) for ranked in rank_channels(facts)]
+    usable = {item.channel: item.due for item in candidates if isinstance(item.due, Due)}
+    expires_at, _ = facts.expiry()
+    if not usable:
+        return _refusal(candidates, expires_at)
+    table = table_channels(facts)
+    going = outgoing(tuple(usable), table)
+    told = [
+        *_primary_reasons(candidates, going[0], table, only_one=len(usable) == 1),
+        *_left_out(candidates, going[0], table),
+        *_preference_reasons(facts, going, usable),
+        *_time_reasons(facts, [usable[channel] for channel in going]),
+    ]
+    spare = [channel for channel in usable if channel not in going]
+    return Strategy(
+        deliveries=tuple(
+            _delivery(facts, channel, usable[channel], Role.COMPANION if place else Role.PRIMARY)
+            for place, channel in enumerate(going)
+        ),
+        fallbacks=fallback_order(spare, failed=going[0], urgency=facts.urgency),
+        reasons=_each_once(told),
+        expires_at=expires_at,
+    )
+
+
+def _candidate(facts: Facts, ranked: Ranked) -> _Candidate:
+    closed = closed_because(facts, ranked.channel)
+    due = None if closed else plan_time(facts.terms_on(ranked.channel), facts.now)
+    return _Candidate(ranked, closed, due)
+
+
+def _delivery(facts: Facts, channel: Channel, due: Due, role: Role) -> Delivery:
+    return Delivery(
+        channel=channel,
+        role=role,
+        send_at=due.at,
+        send_before=due.send_before,
+        content_type=facts.rule.content_on(channel),
+        priority=priority_of(facts.urgency),
+    )
+
+
+def _refusal(candidates: Sequence[_Candidate], expires_at: datetime) -> Strategy:
+    """Nothing is sent: either no channel is open, or none of the open ones can go out in time."""
+    too_late = [item.due.reason for item in candidates if isinstance(item.due, Never)]
+    if too_late:
+        told, cause = too_late, Cause.DEADLINE_UNREACHABLE
+    else:
+        told = [reasons.NO_OPEN_CHANNEL.because(), *(item.closed for item in candidates if item.closed)]
+        cause = Cause.NO_OPEN_CHANNEL
+    return Strategy(
+        deliveries=(), fallbacks=(), reasons=_each_once(told), expires_at=expires_at, refused=cause
+    )
+
+
+def _primary_reasons(
+    candidates: Sequence[_Candidate],
+    primary: Channel,
+    table: Sequence[Channel],
+    *,
+    only_one: bool,
+) -> list[Reason]:
+    """Why the primary is the primary."""
+    if table and primary not in table:
+        code = reasons.ONLY_OPEN_CHANNEL if only_one else reasons.OTHER_CHANNEL
+        return [code.because(channel=CHANNEL_WORDS[primary])]
+    return [item.ranked.reason() for item in candidates if item.channel is primary]
+
+
+def _left_out(candidates: Sequence[_Candidate], primary: Channel, table: Sequence[Channel]) -> list[Reason]:
+    """Why channels that would have gone out, or gone first, do not."""
+    told = []
+    before_primary = True
+    for item in candidates:
+        before_primary = before_primary and item.channel is not primary
+        why = item.due.reason if isinstance(item.due, Never) else item.closed
+        if why is not None and (item.channel in table or before_primary):
+            told.append(why)
+    return told
+
+
+def _preference_reasons(
+    facts: Facts, going: Sequence[Channel], usable: Mapping[Channel, Due]
+) -> list[Reason]:
+    """Where the caller's or the client's choice was not followed although the channel is open."""
+    told = []
+    wished = facts.preferred_channel
+    if wished is not None and wished in usable and wished not in going:
+        told.append(reasons.PREFERRED_NOT_USED.because(label=facts.rule.label, channel=CHANNEL_WORDS[wished]))
+    if facts.urgency is Urgency.CRITICAL:
+        told += [
+            reasons.CRITICAL_ANY_CHANNEL.because(channel=CHANNEL_WORDS[channel])
+            for channel in going
+            if not is_chosen(facts, channel)
+        ]
+    return told
+
+
+def _time_reasons(facts: Facts, dues: Sequence[Due]) -> list[Reason]:
+    told = [reason for due in dues for reason in due.reasons]
+    if facts.zone_defaulted and facts.urgency is not Urgency.CRITICAL:
+        told.append(reasons.DEFAULT_TIMEZONE.because(zone=facts.zone.key))
+    return told
+
+
+def _each_once(told: Sequence[Reason]) -> tuple[Reason, ...]:
+    return tuple(dict.fromkeys(told))

@@ -1,0 +1,103 @@
+"""Everything about one communication or one request, opened for a caller who may read it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from clients.addresses import mask
+from clients.choices import CONTACT_KIND_OF
+from clients.models import ContactPoint
+from communications.choices import Role, Status
+from communications.models import Communication, CommunicationRequest, DeliveryAttempt, DeliveryEvent
+from communications.selectors.history import CommunicationEntry, open_entries, with_last_error
+from core.choices import Channel
+from core.errors import NotFound
+from core.sealing import SecretKey, load_keys, unseal
+
+
+@dataclass(frozen=True)
+class AttemptEntry:
+    """One call of a provider; `error_message` in its own words."""
+
+    row: DeliveryAttempt
+    error_message: str | None
+
+
+@dataclass(frozen=True)
+class CommunicationDetail:
+    """`text` and `context` are None once the client was erased."""
+
+    entry: CommunicationEntry
+    text: str | None
+    context: Mapping[str, Any] | None
+    strategy: Mapping[str, Any]
+    attempts: Sequence[AttemptEntry]
+    events: Sequence[DeliveryEvent]
+
+
+@dataclass(frozen=True)
+class RequestOutcome:
+    """What became of a request, as the caller who made it is told. `recipient` is masked."""
+
+    request: CommunicationRequest
+    primary: CommunicationEntry | None
+    communications: Sequence[Communication]
+    recipient: str | None
+
+
+def get_communication(communication_id: UUID) -> CommunicationDetail:
+    """Raises NotFound. A fixed number of queries."""
+    rows = with_last_error(Communication.objects.filter(id=communication_id))
+    row = rows.select_related("client", "plan", "request").first()
+    if row is None:
+        raise NotFound("There is no communication with this id.", code="communication_not_found")
+    key = load_keys([row.client.data_key_id]).get(row.client.data_key_id)
+    content = _open(Communication, "content", row.content, key) or {}
+    return CommunicationDetail(
+        entry=open_entries([row])[0],
+        text=content.get("text"),
+        context=_open(CommunicationRequest, "context", row.request.context, key),
+        strategy=row.request.strategy,
+        attempts=[
+            AttemptEntry(attempt, _open(DeliveryAttempt, "error_message", attempt.error_message, key))
+            for attempt in row.attempts.order_by("number")
+        ],
+        events=list(row.events.order_by("id")),
+    )
+
+
+def get_request_outcome(request_id: UUID) -> RequestOutcome:
+    """Raises NotFound. A fixed number of queries."""
+    request = CommunicationRequest.objects.filter(id=request_id).first()
+    if request is None:
+        raise NotFound("There is no request with this id.", code="request_not_found")
+    rows = list(
+        with_last_error(request.communications.all())
+        .select_related("client", "plan")
+        .order_by("created_at", "id")
+    )
+    rows.sort(key=lambda row: row.role != Role.PRIMARY)
+    entries = open_entries(rows[:1])
+    return RequestOutcome(
+        request=request,
+        primary=entries[0] if entries else None,
+        communications=rows,
+        recipient=_masked_recipient(rows[0]) if rows else None,
+    )
+
+
+def is_waiting(request_id: UUID) -> bool:
+    """Whether the request's primary is still to leave us."""
+    waiting = [Status.SCHEDULED, Status.SENDING]
+    return Communication.objects.filter(request_id=request_id, role=Role.PRIMARY, status__in=waiting).exists()
+
+
+def _masked_recipient(row: Communication) -> str | None:
+    kind = CONTACT_KIND_OF[Channel(row.channel)]
+    point = ContactPoint.objects.filter(client=row.client_id, kind=kind, replaced_at__isnull=True).first()
+    return mask(point.address, kind=kind) if point else None
+
+
+def _open(model: Any, field_name: str, blob: bytes | None, key: SecretKey | None) -> Any:
+    return None if key is None else unseal(model, field_name, blob, key)

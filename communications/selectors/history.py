@@ -1,0 +1,162 @@
+"""The history of communications: newest first, by pages, in a fixed number of queries whatever their size."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core import signing
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+
+from clients.addresses import address_index, normalise_email, normalise_phone
+from clients.choices import ContactKind
+from clients.models import Client, ContactPoint, Plan
+from communications.choices import MessageType, Status
+from communications.models import Communication, DeliveryAttempt
+from core.choices import Channel
+from core.errors import FieldProblem, Invalid
+from core.sealing import SecretKey, load_keys, unseal
+
+TOTAL_CAP = 10_000
+MAX_LIMIT = 200
+MAX_OFFSET = 10_000
+
+_CURSOR_SALT = "communications.history"
+
+
+@dataclass(frozen=True)
+class HistoryFilters:
+    """None leaves a filter out. `created_from` counts, `created_before` does not. `search` is a reference, an
+    address written out, or part of a client's name."""
+
+    plan_reference: str | None = None
+    client_reference: str | None = None
+    channel: Channel | None = None
+    message_type: MessageType | None = None
+    status: Status | None = None
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+    search: str | None = None
+
+
+@dataclass(frozen=True)
+class CommunicationEntry:
+    """One line of the history. Texts are None while nothing is composed, and once the client was erased."""
+
+    row: Communication
+    subject: str | None
+    preview: str | None
+    error_message: str | None
+
+
+@dataclass(frozen=True)
+class HistoryPage:
+    """`total` is exact up to TOTAL_CAP. `next_cursor` is None on the last page."""
+
+    entries: Sequence[CommunicationEntry]
+    total: int
+    total_is_capped: bool
+    next_cursor: str | None
+
+
+def list_communications(
+    filters: HistoryFilters, *, limit: int, offset: int = 0, cursor: str | None = None
+) -> HistoryPage:
+    """A page of at most `limit`, after `cursor` or after `offset` rows. Raises Invalid for a foreign cursor."""
+    matching = _matching(filters)
+    total = matching.order_by()[: TOTAL_CAP + 1].count()
+    ordered = with_last_error(matching).order_by("-created_at", "-id")
+    if cursor is not None:
+        created_at, last_id = _read_cursor(cursor)
+        ordered = ordered.filter(
+            Q(created_at__lt=created_at) | Q(created_at=created_at, id__lt=last_id),
+            created_at__lte=created_at,
+        )
+        offset = 0
+    rows = list(ordered.select_related("client", "plan")[offset : offset + limit + 1])
+    page = rows[:limit]
+    return HistoryPage(
+        entries=open_entries(page),
+        total=min(total, TOTAL_CAP),
+        total_is_capped=total > TOTAL_CAP,
+        next_cursor=_cursor_after(page[-1]) if len(rows) > limit else None,
+    )
+
+
+def open_entries(rows: Sequence[Communication]) -> list[CommunicationEntry]:
+    """The rows with their sealed texts opened; the keys come in one query. Rows come from `with_last_error`."""
+    keys = load_keys({row.client.data_key_id for row in rows}) if rows else {}
+    return [_opened(row, keys.get(row.client.data_key_id)) for row in rows]
+
+
+def with_last_error(communications: QuerySet[Communication]) -> QuerySet[Communication]:
+    """Each row with `last_error`: the sealed words of the provider at its newest attempt."""
+    attempts = DeliveryAttempt.objects.filter(communication=OuterRef("pk")).order_by("-number")
+    return communications.annotate(last_error=Subquery(attempts.values("error_message")[:1]))
+
+
+def _opened(row: Communication, key: SecretKey | None) -> CommunicationEntry:
+    if key is None:
+        return CommunicationEntry(row, None, None, None)
+    content: dict[str, Any] = unseal(Communication, "content", row.content, key) or {}
+    error = unseal(DeliveryAttempt, "error_message", getattr(row, "last_error", None), key)
+    return CommunicationEntry(row, content.get("subject"), content.get("preview"), error)
+
+
+def _matching(filters: HistoryFilters) -> QuerySet[Communication]:
+    exact = {
+        "plan__reference": filters.plan_reference,
+        "client__reference": filters.client_reference,
+        "channel": filters.channel,
+        "message_type": filters.message_type,
+        "status": filters.status,
+        "created_at__gte": filters.created_from,
+        "created_at__lt": filters.created_before,
+    }
+    found = Communication.objects.filter(
+        **{name: value for name, value in exact.items() if value is not None}
+    )
+    return found if filters.search is None else found.filter(_search(filters.search.strip()))
+
+
+def _search(text: str) -> Q:
+    clients = Q(reference=text) | Q(name__icontains=text)
+    for index in _address_indexes(text):
+        owners = ContactPoint.objects.filter(address_index=index).values("client_id")
+        clients |= Q(id__in=owners)
+    wanted = Q(client__in=Client.objects.filter(clients)) | Q(plan__in=Plan.objects.filter(reference=text))
+    if reference := _as_uuid(text):
+        wanted |= Q(id=reference) | Q(request_id=reference)
+    return wanted
+
+
+def _address_indexes(text: str) -> Iterable[str]:
+    """The blind indexes of `text` for every kind of address that it can be."""
+    with suppress(Invalid):
+        yield address_index(normalise_email(text, field="q"), kind=ContactKind.EMAIL)
+    with suppress(Invalid):
+        phone = normalise_phone(text, region=settings.CRM_DEFAULT_REGION, field="q")
+        yield address_index(phone, kind=ContactKind.PHONE)
+
+
+def _as_uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _cursor_after(row: Communication) -> str:
+    return signing.dumps([row.created_at.isoformat(), str(row.id)], salt=_CURSOR_SALT)
+
+
+def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
+    try:
+        created_at, last_id = signing.loads(cursor, salt=_CURSOR_SALT)
+    except signing.BadSignature as error:
+        problem = FieldProblem("cursor", "invalid_cursor", "Take the cursor from `next` of the page before.")
+        raise Invalid([problem]) from error
+    return datetime.fromisoformat(created_at), UUID(last_id)

@@ -1,0 +1,132 @@
+"""Rows of `crm_delivery_logs`: begun by the fence, ended by outcomes. Known for surer wins (rules.lifecycle)."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from communications.choices import AttemptStatus, OutcomeClass
+from communications.rules.lifecycle import ATTEMPT_RANK
+
+
+@dataclass(frozen=True)
+class PlannedCall:
+    """A call that was checked and is about to be made. `send_before` is real time, on the database's clock."""
+
+    communication_id: UUID
+    client_id: UUID
+    lease_token: UUID
+    gate_version: int
+    send_before: datetime
+    attempt_id: UUID
+    contact_point_id: UUID
+    message_id: str
+    channel: str
+    provider: str
+
+
+def begin_calls(calls: Sequence[PlannedCall], *, offset: timedelta) -> dict[UUID, int]:
+    """The fence: attempt rows for the calls that may be made now, as attempt id → attempt number.
+
+    One autocommitted statement. It locks the clients' gate rows FOR SHARE, so a change of consent, preferences or
+    addresses that is committed before is seen, and writes only for rows whose lease is still ours and alive, whose
+    client's gate is as it was checked, that nobody asked to cancel, and whose window is still open. Call nothing
+    that it does not return. When its answer is lost, call nothing at all.
+    """
+    columns: list[list[Any]] = [
+        [call.communication_id for call in calls],
+        [call.client_id for call in calls],
+        [call.lease_token for call in calls],
+        [call.gate_version for call in calls],
+        [call.send_before for call in calls],
+        [call.attempt_id for call in calls],
+        [call.contact_point_id for call in calls],
+        [call.message_id for call in calls],
+        [call.channel for call in calls],
+        [call.provider for call in calls],
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_FENCE, [*columns, offset.total_seconds()])
+        return dict(cursor.fetchall())
+
+
+_FENCE = """
+    WITH input AS (
+        SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::bigint[], %s::timestamptz[], %s::uuid[],
+                             %s::uuid[], %s::text[], %s::text[], %s::text[])
+            AS t(communication_id, client_id, lease_token, gate_version, send_before, attempt_id,
+                 contact_point_id, message_id, channel, provider)
+    ), gate AS MATERIALIZED (
+        SELECT id, gate_version FROM crm_clients
+         WHERE id IN (SELECT client_id FROM input) ORDER BY id FOR SHARE
+    ), mine AS (
+        UPDATE crm_communications c
+           SET call_started_at = clock_timestamp(), attempt_count = c.attempt_count + 1
+          FROM input i JOIN gate g ON g.id = i.client_id AND g.gate_version = i.gate_version
+         WHERE c.id = i.communication_id AND c.status = 'sending' AND c.lease_token = i.lease_token
+           AND NOT c.cancel_requested
+           AND clock_timestamp() < c.lease_expires_at AND clock_timestamp() < i.send_before
+        RETURNING c.id, c.attempt_count, i.attempt_id, i.channel, i.provider, i.contact_point_id, i.lease_token,
+                  i.message_id
+    )
+    INSERT INTO crm_delivery_logs (id, communication_id, number, channel, provider, contact_point_id, lease_token,
+                                   delivery_status, message_id, provider_message_id, outcome_class, outcome_code,
+                                   started_at)
+    SELECT attempt_id, id, attempt_count, channel, provider, contact_point_id, lease_token, 'calling', message_id,
+           '', '', '', clock_timestamp() + make_interval(secs => %s)
+      FROM mine
+    RETURNING id, number
+"""
+
+
+@dataclass(frozen=True)
+class AttemptResult:
+    attempt_id: UUID
+    status: AttemptStatus
+    outcome_class: OutcomeClass | None
+    code: str
+    provider_message_id: str
+    error: bytes | None  # sealed
+    finished_at: datetime
+
+
+def finish(results: Sequence[AttemptResult]) -> None:
+    """Write how calls ended, one statement. What is known already, or known for surer, stays: idempotent."""
+    sql = """
+        WITH rank AS (SELECT * FROM unnest(%s::text[], %s::int[]) AS t(status, rank))
+        UPDATE crm_delivery_logs a
+           SET delivery_status = i.status, outcome_class = i.outcome_class, outcome_code = i.code,
+               provider_message_id = CASE WHEN i.provider_message_id = '' THEN a.provider_message_id
+                                          ELSE i.provider_message_id END,
+               error_message = COALESCE(i.error, a.error_message), finished_at = i.finished_at
+          FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[], %s::timestamptz[])
+               AS i(id, status, outcome_class, code, provider_message_id, error, finished_at)
+         WHERE a.id = i.id
+           AND (SELECT rank FROM rank WHERE status = i.status)
+             > (SELECT rank FROM rank WHERE status = a.delivery_status)
+    """
+    columns: list[list[Any]] = [
+        [result.attempt_id for result in results],
+        [result.status.value for result in results],
+        [result.outcome_class.value if result.outcome_class else "" for result in results],
+        [result.code for result in results],
+        [result.provider_message_id for result in results],
+        [result.error for result in results],
+        [result.finished_at for result in results],
+    ]
+    ranks: list[list[Any]] = [[status.value for status in ATTEMPT_RANK], list(ATTEMPT_RANK.values())]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*ranks, *columns])
+
+
+def mark_unknown(*, communication_ids: Collection[UUID], now: datetime) -> None:
+    """The calls that were under way when their worker was lost: nobody knows how they ended."""
+    sql = """
+        UPDATE crm_delivery_logs SET delivery_status = 'unknown', outcome_class = 'ambiguous', finished_at = %s
+         WHERE communication_id = ANY(%s) AND delivery_status = 'calling'
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [now, list(communication_ids)])

@@ -1,0 +1,106 @@
+"""The check before sending, on what the database says now: cleared rows go on, the others get their reason."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from clients.models import ContactPoint
+from communications.choices import Cause, Status
+from communications.gateway import configured_channels
+from communications.rules import reasons
+from communications.rules.checks import CheckFacts, Go, NotNow, Refuse, check
+from communications.rules.message_types import MESSAGE_TYPES
+from communications.rules.timing import Terms
+from communications.selectors.sending import SendJob
+from communications.services import lifecycle
+from communications.services.lifecycle import Transition
+from preferences.rules.consent import open_by_default
+
+_NOT_CONFIGURED_WAIT: Final = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class Cleared:
+    """May be sent before `send_before` (the product's clock) to this contact point."""
+
+    job: SendJob
+    contact_point: ContactPoint
+    send_before: datetime
+
+
+def check_jobs(*, jobs: Sequence[SendJob], lease_token: UUID, actor: str, now: datetime) -> list[Cleared]:
+    """The jobs that may be sent now. The others are put back or cancelled at once, each with its reason."""
+    cleared: list[Cleared] = []
+    stopped: list[Transition] = []
+    for job in jobs:
+        verdict = _verdict(job, now)
+        if isinstance(verdict, Go) and job.contact_point is not None:
+            cleared.append(Cleared(job, job.contact_point, verdict.send_before))
+        elif not isinstance(verdict, Go):
+            stopped.append(_stop(job, verdict, lease_token, actor, now))
+    lifecycle.apply(stopped)
+    return cleared
+
+
+def _verdict(job: SendJob, now: datetime) -> Go | NotNow | Refuse:
+    if job.channel not in configured_channels():
+        # Somebody took the settings away; the message waits until they are back or it expires.
+        wait = now + _NOT_CONFIGURED_WAIT
+        if wait < job.expires_at:
+            channel = reasons.CHANNEL_WORDS[job.channel]
+            return NotNow(wait, (reasons.NOT_CONFIGURED.because(channel=channel),))
+    return check(_facts(job), now)
+
+
+def terms_of(job: SendJob) -> Terms:
+    """What bounds the time of a stored communication, by its client's settings as they are now."""
+    rule = MESSAGE_TYPES[job.message_type]
+    return Terms(
+        urgency=job.urgency,
+        channel=job.channel,
+        zone=job.preferences.zone,
+        expires_at=job.expires_at,
+        ends_with_event=rule.ends_with_event and job.event_date is not None,
+        quiet_hours=job.preferences.quiet_hours,
+        pause_until=job.preferences.pause_until,
+        send_at=job.row["send_at"],
+        deliver_by=job.row["deliver_by"],
+    )
+
+
+def _facts(job: SendJob) -> CheckFacts:
+    point = job.contact_point
+    return CheckFacts(
+        terms=terms_of(job),
+        has_contact_point=point is not None,
+        consent_allowed=open_by_default(job.channel),
+        undeliverable=point is not None and point.undeliverable_at is not None,
+        client_erased=job.row["client_erased_at"] is not None or job.key is None,
+        plan_cancelled=job.row["plan_cancelled_at"] is not None,
+        cancel_requested=job.row["cancel_requested"],
+    )
+
+
+def _stop(job: SendJob, verdict: NotNow | Refuse, lease_token: UUID, actor: str, now: datetime) -> Transition:
+    if isinstance(verdict, NotNow):
+        return Transition(
+            communication_id=job.communication_id,
+            to=Status.SCHEDULED,
+            cause=Cause.NOT_NOW,
+            actor=actor,
+            at=now,
+            lease_token=lease_token,
+            code=verdict.reasons[0].code if verdict.reasons else "",
+            changes={"due_at": verdict.due_at},
+        )
+    return Transition(
+        communication_id=job.communication_id,
+        to=Status.CANCELLED,
+        cause=verdict.cause,
+        actor=actor,
+        at=now,
+        lease_token=lease_token,
+        code=verdict.reason.code,
+    )

@@ -1,0 +1,46 @@
+"""What callers may ask of `submit`, as plain data. The API and every later caller fill the same form."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from communications.choices import MessageType, Urgency
+from core.choices import Channel
+
+
+@dataclass(frozen=True)
+class ClientData:
+    """Contact data given beside a request; None leaves what is known as it is."""
+
+    name: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    timezone: str | None = None
+
+
+@dataclass(frozen=True)
+class SubmitCommand:
+    """One request. References are the caller's own; `context` is as the planner sent it, not yet normalised.
+
+    `urgency` None takes the message type's default. Instants are aware.
+    """
+
+    plan_reference: str
+    client_reference: str
+    message_type: MessageType
+    context: Mapping[str, Any]
+    urgency: Urgency | None = None
+    preferred_channel: Channel | None = None
+    dedup_key: str | None = None
+    send_at: datetime | None = None
+    deliver_by: datetime | None = None
+    client: ClientData = ClientData()
+
+
+@dataclass(frozen=True)
+class Idempotency:
+    """The caller's `Idempotency-Key` and what it came with, so that a key used again for something else shows."""
+
+    key: str
+    body: bytes

@@ -1,0 +1,86 @@
+"""From a checked communication to what its connector sends."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from communications.agents.email import (
+    ComposedText,
+    EmailEnvelope,
+    MessageFacts,
+    build_mime,
+    compose_html,
+    new_message_id,
+)
+from communications.connectors.base import OutgoingMessage
+from communications.services.checking import Cleared
+
+
+@dataclass(frozen=True)
+class Prepared:
+    message: OutgoingMessage
+    html_sha256: str
+
+
+def prepare_email(cleared: Cleared, *, attempt_id: UUID, now: datetime) -> Prepared:
+    """The e-mail of a job. The subject and text are those composed when the request was accepted; the HTML is made
+    from the pinned template version and the context."""
+    job = cleared.job
+    composed = ComposedText(**job.content())
+    html = compose_html(
+        job.template_version,
+        message_facts(
+            job.context(),
+            message_type=job.message_type,
+            plan_reference=job.row["plan_reference"],
+            zone=job.preferences.zone.key,
+            requested_at=job.row["requested_at"],
+        ),
+        composed,
+    )
+    message_id = new_message_id(attempt_id, settings.SMTP_FROM_EMAIL.rpartition("@")[2])
+    recipient = cleared.contact_point.address
+    payload = build_mime(
+        envelope=EmailEnvelope(
+            sender_name=settings.SMTP_FROM_NAME,
+            sender_address=settings.SMTP_FROM_EMAIL,
+            recipient_name=job.row["client_name"],
+            recipient_address=recipient,
+            message_id=message_id,
+            date=now.astimezone(job.preferences.zone),
+        ),
+        composed=composed,
+        html=html.html,
+    )
+    return Prepared(
+        OutgoingMessage(
+            attempt_id=attempt_id,
+            message_id=message_id,
+            sender=settings.SMTP_FROM_EMAIL,
+            recipient=recipient,
+            payload=payload,
+        ),
+        html.sha256,
+    )
+
+
+def message_facts(
+    values: Mapping[str, Any], *, message_type: str, plan_reference: str, zone: str, requested_at: datetime
+) -> MessageFacts:
+    """What a template is filled with. `values` are those stored when the request was accepted, so that the parts of
+    one message never contradict each other, whenever each is made."""
+    event_date = values.get("event_date")
+    return MessageFacts(
+        message_type=message_type,
+        client_name=values.get("client_name", ""),
+        plan_reference=plan_reference,
+        zone=zone,
+        event_type=values.get("event_type"),
+        event_date=date.fromisoformat(event_date) if event_date else None,
+        variables=values,
+        requested_at=requested_at,
+    )

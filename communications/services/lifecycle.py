@@ -1,0 +1,217 @@
+"""The only place that changes a communication's status (engine.md §Lifecycle).
+
+`create` inserts rows, `apply` moves them: rows locked in id order, each judged by the pure table
+`rules.lifecycle`, one UPDATE per shape of change, one event per row changed. A database trigger refuses pairs of
+states that the table does not know, whoever asks.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from communications.choices import Cause, Status
+from communications.models import Communication, DeliveryEvent
+from communications.rules import lifecycle as table
+
+# Columns a transition may set beside the status, with their database types.
+_COLUMNS: dict[str, str] = {
+    "attempt_count": "smallint",
+    "call_started_at": "timestamptz",
+    "cancel_requested": "boolean",
+    "channel": "text",
+    "due_at": "timestamptz",
+    "failed_at": "timestamptz",
+    "html_sha256": "text",
+    "lapsed_leases": "smallint",
+    "lease_expires_at": "timestamptz",
+    "lease_token": "uuid",
+    "outcome_code": "text",
+    "put_back_count": "smallint",
+    "retry_count": "smallint",
+    "sent_at": "timestamptz",
+    "delivered_at": "timestamptz",
+    "opened_at": "timestamptz",
+    "clicked_at": "timestamptz",
+    "responded_at": "timestamptz",
+}
+_REACHED_AT: dict[Status, str] = {
+    Status.SENT: "sent_at",
+    Status.DELIVERED: "delivered_at",
+    Status.OPENED: "opened_at",
+    Status.CLICKED: "clicked_at",
+    Status.RESPONDED: "responded_at",
+    Status.FAILED: "failed_at",
+}
+
+
+@dataclass(frozen=True)
+class Transition:
+    """One wished change. `at` is when it happened. With `lease_token`, it is a worker's word and counts only while
+    that lease is the row's; with `attempt_number`, only while that attempt is the newest."""
+
+    communication_id: UUID
+    to: Status
+    cause: Cause
+    actor: str
+    at: datetime
+    lease_token: UUID | None = None
+    attempt_id: UUID | None = None
+    attempt_number: int | None = None
+    code: str = ""
+    payload: bytes | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Applied:
+    """`changed`: id → status before. `unchanged`: what the table, a lease or a newer attempt refused."""
+
+    changed: dict[UUID, Status]
+    unchanged: tuple[Transition, ...]
+
+
+@dataclass(frozen=True)
+class _Current:
+    status: Status
+    lease_token: UUID | None
+    attempt_count: int
+    reached: Mapping[str, datetime | None]
+
+
+def create(*, communications: Sequence[Communication], cause: Cause, actor: str, now: datetime) -> None:
+    """Insert new rows in a status that the table allows for new ones, with their first event."""
+    for row in communications:
+        if table.decide(table.NEW, Status(row.status), cause) is None:
+            raise ValueError(f"A new communication cannot be {row.status} because of {cause}.")
+    with transaction.atomic():
+        Communication.objects.bulk_create(communications)
+        DeliveryEvent.objects.bulk_create(
+            DeliveryEvent(
+                communication_id=row.id,
+                to_status=row.status,
+                cause=cause,
+                actor=actor,
+                occurred_at=now,
+                recorded_at=now,
+            )
+            for row in communications
+        )
+
+
+def apply(transitions: Iterable[Transition]) -> Applied:
+    """Make the changes that the table allows and tell which it refused. At most one transition per row.
+
+    Idempotent for receipts and late evidence: what is already so changes nothing and adds no event.
+    """
+    wished = {transition.communication_id: transition for transition in transitions}
+    if not wished:
+        return Applied({}, ())
+    with transaction.atomic():
+        current = _lock(wished)
+        accepted: list[tuple[Transition, Status]] = []
+        unchanged: list[Transition] = []
+        for transition in wished.values():
+            row = current.get(transition.communication_id)
+            target = _judge(transition, row) if row is not None else None
+            if target is None:
+                unchanged.append(transition)
+            else:
+                accepted.append((transition, target))
+        _update(accepted, current)
+        _write_events(accepted, current)
+    return Applied(
+        {change.communication_id: current[change.communication_id].status for change, _ in accepted},
+        tuple(unchanged),
+    )
+
+
+def _lock(wished: Iterable[UUID]) -> dict[UUID, _Current]:
+    # No key: rows that point at these (attempts, events) can be written meanwhile.
+    sql = """
+        SELECT id, status, lease_token, attempt_count,
+               sent_at, delivered_at, opened_at, clicked_at, responded_at, failed_at
+          FROM crm_communications WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [list(wished)])
+        return {
+            row[0]: _Current(
+                Status(row[1]), row[2], row[3], dict(zip(_REACHED_AT.values(), row[4:], strict=True))
+            )
+            for row in cursor.fetchall()
+        }
+
+
+def _judge(transition: Transition, current: _Current) -> Status | None:
+    if transition.lease_token is not None and transition.lease_token != current.lease_token:
+        return None
+    if transition.attempt_number is not None and transition.attempt_number != current.attempt_count:
+        return None
+    return table.decide(current.status, transition.to, transition.cause)
+
+
+def _changes(transition: Transition, target: Status, current: _Current) -> dict[str, Any]:
+    """Every column this transition sets: what it brings, the time a status was first reached, the lease's end."""
+    changes = dict(transition.changes)
+    reached = _REACHED_AT.get(target)
+    if reached is not None and current.reached[reached] is None:
+        changes.setdefault(reached, transition.at)
+    if current.status is Status.SENDING and target is not Status.SENDING:
+        changes |= {"lease_token": None, "lease_expires_at": None, "cancel_requested": False}
+    if current.status is Status.FAILED:
+        changes["failed_at"] = None
+    return changes
+
+
+def _update(accepted: Sequence[tuple[Transition, Status]], current: Mapping[UUID, _Current]) -> None:
+    shapes: dict[tuple[str, ...], list[tuple[Any, ...]]] = defaultdict(list)
+    for transition, target in accepted:
+        changes = _changes(transition, target, current[transition.communication_id])
+        columns = tuple(sorted(changes))
+        shapes[columns].append(
+            (transition.communication_id, target.value, *(changes[column] for column in columns))
+        )
+    for columns, rows in shapes.items():
+        types = ["uuid", "text", *(_COLUMNS[column] for column in columns)]
+        assignments = ", ".join(f"{column} = input.{column}" for column in ("status", *columns))
+        sql = (
+            f"UPDATE crm_communications SET {assignments} "  # noqa: S608 - names from _COLUMNS, values bound
+            f"FROM unnest({', '.join(f'%s::{kind}[]' for kind in types)}) "
+            f"AS input(id, {', '.join(('status', *columns))}) WHERE crm_communications.id = input.id"
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [list(values) for values in zip(*rows, strict=True)])
+
+
+def _write_events(accepted: Sequence[tuple[Transition, Status]], current: Mapping[UUID, _Current]) -> None:
+    if not accepted:
+        return
+    rows = [
+        (
+            change.communication_id,
+            change.attempt_id,
+            current[change.communication_id].status.value,
+            target.value,
+            change.cause.value,
+            change.actor,
+            change.code,
+            change.at,
+            change.payload,
+        )
+        for change, target in accepted
+    ]
+    sql = """
+        INSERT INTO crm_delivery_events (communication_id, attempt_id, from_status, to_status, cause, actor, code,
+                                         occurred_at, recorded_at, payload)
+        SELECT communication_id, attempt_id, from_status, to_status, cause, actor, code, at, at, payload
+          FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+                      %s::timestamptz[], %s::bytea[])
+               AS input(communication_id, attempt_id, from_status, to_status, cause, actor, code, at, payload)
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [list(values) for values in zip(*rows, strict=True)])

@@ -1,0 +1,280 @@
+"""Recording how calls ended: attempts, the communication's next status, and who has to be told. Idempotent."""
+
+import random
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Count, F
+
+from clients.models import ContactPoint
+from clients.services.gate import bump_gate
+from communications.choices import AttemptStatus, Cause, OutcomeClass, Status, Urgency
+from communications.models import DeliveryAttempt, DeliveryEvent
+from communications.rules.retry import Action, CallFacts, NextStep, next_step
+from communications.services import attempts, lifecycle
+from communications.services.journal import JournalLine
+from communications.services.lifecycle import Transition
+from core import attention
+from core.choices import Channel
+from core.logs import get_logger
+from core.sealing import SecretKey, seal
+
+log = get_logger("outcomes")
+
+_NOT_ARRIVED: Final = frozenset({AttemptStatus.REJECTED, AttemptStatus.NOT_CALLED})
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The end of one call as its worker knows it (with text and key) or as a journal tells it (the line alone)."""
+
+    line: JournalLine
+    text: str = ""
+    key: SecretKey | None = None
+    html_sha256: str = ""
+
+    @property
+    def attempt_status(self) -> AttemptStatus:
+        if self.line.outcome_class is None:
+            return AttemptStatus.NOT_CALLED
+        if self.line.outcome_class is OutcomeClass.ACCEPTED:
+            return AttemptStatus.ACCEPTED
+        if self.line.outcome_class is OutcomeClass.AMBIGUOUS:
+            return AttemptStatus.UNKNOWN
+        return AttemptStatus.REJECTED
+
+    def sealed(self, model: type[Any], field: str) -> bytes | None:
+        return seal(model, field, self.text, self.key) if self.text and self.key is not None else None
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """One end with the attempt's row and what follows."""
+
+    ended: Ended
+    row: dict[str, Any]
+    step: NextStep | None  # None: the call was never begun
+
+    @property
+    def communication_id(self) -> UUID:
+        return self.ended.line.communication_id
+
+
+def record(*, ended: Sequence[Ended], actor: str, now: datetime) -> frozenset[UUID]:
+    """Store the ends of calls in one transaction; returns the ids of attempts that are not known here.
+
+    Locks are taken in the order clients, communications, attempts, as everywhere. A word that comes too late for
+    its lease still counts as evidence: acceptance always, refusal while its attempt is the newest.
+    """
+    with transaction.atomic():
+        rows = _attempt_rows([end.line.attempt_id for end in ended])
+        known = [end for end in ended if end.line.attempt_id in rows]
+        weak = _weak_counts(
+            [end for end in known if end.line.outcome_class is OutcomeClass.WEAK_RECIPIENT], rows
+        )
+        judged = [_judge(end, rows[end.line.attempt_id], weak, now) for end in known]
+        _mark_undeliverable(judged, now)
+        changed = _move(judged, actor, now)
+        attempts.finish([_result(item.ended) for item in judged])
+        _tell([item for item in judged if item.communication_id in changed], now)
+    return frozenset(end.line.attempt_id for end in ended) - rows.keys()
+
+
+def _attempt_rows(attempt_ids: Collection[UUID]) -> dict[UUID, dict[str, Any]]:
+    related = {
+        "client_id": F("communication__client_id"),
+        "urgency": F("communication__urgency"),
+        "message_type": F("communication__message_type"),
+        "retry_count": F("communication__retry_count"),
+        "put_back_count": F("communication__put_back_count"),
+        "cancel_requested": F("communication__cancel_requested"),
+        "expires_at": F("communication__expires_at"),
+        "deliver_by": F("communication__request__deliver_by"),
+    }
+    rows = DeliveryAttempt.objects.filter(id__in=attempt_ids)
+    return {row["id"]: dict(row) for row in rows.values("id", "channel", "contact_point_id", **related)}
+
+
+def _weak_counts(weak: Sequence[Ended], rows: dict[UUID, dict[str, Any]]) -> dict[UUID, tuple[int, int]]:
+    """Per attempt: weak outcomes of its communication before it, and of its address in a row, with it."""
+    counts: dict[UUID, tuple[int, int]] = {}
+    for end in weak:
+        same = DeliveryAttempt.objects.exclude(id=end.line.attempt_id)
+        before = same.filter(
+            communication_id=end.line.communication_id, outcome_class=OutcomeClass.WEAK_RECIPIENT
+        ).aggregate(found=Count("id"))["found"]
+        point = rows[end.line.attempt_id]["contact_point_id"]
+        latest = same.filter(contact_point_id=point).exclude(outcome_class="").order_by("-started_at")
+        in_a_row = 1
+        for outcome in latest.values_list("outcome_class", flat=True)[:2]:
+            if outcome != OutcomeClass.WEAK_RECIPIENT:
+                break
+            in_a_row += 1
+        counts[end.line.attempt_id] = (before, in_a_row)
+    return counts
+
+
+def _judge(end: Ended, row: dict[str, Any], weak: dict[UUID, tuple[int, int]], now: datetime) -> _Judged:
+    outcome = end.line.outcome_class
+    if outcome is None:
+        return _Judged(end, row, None)
+    weak_before, weak_in_a_row = weak.get(end.line.attempt_id, (0, 1))
+    seconds = end.line.retry_after_seconds
+    deadlines = [moment for moment in (row["expires_at"], row["deliver_by"]) if moment is not None]
+    step = next_step(
+        CallFacts(
+            outcome=outcome,
+            channel=Channel(row["channel"]),
+            urgency=Urgency(row["urgency"]),
+            now=now,
+            deadline=min(deadlines),
+            retries_spent=row["retry_count"],
+            put_backs=row["put_back_count"],
+            weak_before=weak_before,
+            weak_in_a_row=weak_in_a_row,
+            retry_after=timedelta(seconds=seconds) if seconds is not None else None,
+            jitter=random.random(),  # noqa: S311 - spreads retries, guards nothing
+        )
+    )
+    return _Judged(end, row, step)
+
+
+def _move(judged: Sequence[_Judged], actor: str, now: datetime) -> set[UUID]:
+    """Apply what follows; what came too late for its lease, again as evidence. Returns the rows changed."""
+    applied = lifecycle.apply(_transition(item, actor, now) for item in judged)
+    too_late = {transition.communication_id for transition in applied.unchanged}
+    late = lifecycle.apply(
+        transition
+        for item in judged
+        if item.communication_id in too_late and (transition := _evidence(item, actor, now)) is not None
+    )
+    return set(applied.changed) | set(late.changed)
+
+
+def _transition(item: _Judged, actor: str, now: datetime) -> Transition:
+    line = item.ended.line
+    to, cause, changes = _next_status(item, now)
+    if item.row["cancel_requested"] and to is Status.SCHEDULED:
+        to, cause, changes = Status.CANCELLED, Cause.CANCEL_REQUESTED, {}
+    if item.ended.html_sha256 and to is Status.SENT:
+        changes["html_sha256"] = item.ended.html_sha256
+    return Transition(
+        communication_id=line.communication_id,
+        to=to,
+        cause=cause,
+        actor=actor,
+        at=line.at,
+        lease_token=line.lease_token,
+        attempt_id=line.attempt_id,
+        code=line.code,
+        payload=item.ended.sealed(DeliveryEvent, "payload"),
+        changes=changes | {"outcome_code": line.code, "call_started_at": None},
+    )
+
+
+_CAUSE_OF_ACTION: Final = {
+    Action.RETRY: Cause.RETRY,
+    Action.PUT_BACK: Cause.RATE_LIMITED,
+}
+
+
+def _next_status(item: _Judged, now: datetime) -> tuple[Status, Cause, dict[str, Any]]:
+    step, row = item.step, item.row
+    if step is None:
+        return Status.SCHEDULED, Cause.NOT_CALLED, {"due_at": now}
+    if step.action is Action.SENT:
+        return Status.SENT, Cause.ACCEPTED, {"put_back_count": 0}
+    if step.action is Action.IN_DOUBT:
+        return Status.IN_DOUBT, Cause.OUTCOME_UNKNOWN, {}
+    if step.action is Action.FAILED:
+        return Status.FAILED, Cause.NO_CHANNEL_LEFT, {}
+    changes: dict[str, Any] = {"due_at": step.due_at or now}
+    if step.action is Action.PUT_BACK:
+        changes["put_back_count"] = row["put_back_count"] + 1
+    elif step.spends_retry:
+        changes |= {"retry_count": row["retry_count"] + 1, "put_back_count": 0}
+    return Status.SCHEDULED, _CAUSE_OF_ACTION[step.action], changes
+
+
+def _evidence(item: _Judged, actor: str, now: datetime) -> Transition | None:
+    """What a word still tells when the row has moved on: it arrived, or it surely did not."""
+    line = item.ended.line
+    if item.ended.attempt_status is AttemptStatus.ACCEPTED:
+        return Transition(
+            line.communication_id,
+            Status.SENT,
+            Cause.LATE_EVIDENCE,
+            actor,
+            line.at,
+            attempt_id=line.attempt_id,
+            code=line.code,
+        )
+    if item.ended.attempt_status not in _NOT_ARRIVED:
+        return None
+    to, _, changes = _next_status(item, now)
+    return Transition(
+        line.communication_id,
+        to,
+        Cause.EVIDENCE_NOT_ARRIVED if to is Status.SCHEDULED else Cause.NO_CHANNEL_LEFT,
+        actor,
+        line.at,
+        attempt_id=line.attempt_id,
+        attempt_number=line.attempt_number,
+        code=line.code,
+        changes=changes,
+    )
+
+
+def _result(end: Ended) -> attempts.AttemptResult:
+    accepted = end.attempt_status is AttemptStatus.ACCEPTED
+    return attempts.AttemptResult(
+        attempt_id=end.line.attempt_id,
+        status=end.attempt_status,
+        outcome_class=end.line.outcome_class,
+        code=end.line.code,
+        provider_message_id=end.line.provider_message_id,
+        error=None if accepted else end.sealed(DeliveryAttempt, "error_message"),
+        finished_at=end.line.at,
+    )
+
+
+def _mark_undeliverable(judged: Sequence[_Judged], now: datetime) -> None:
+    """The contact point that the attempt used, never a newer one; what was checked with it no longer holds."""
+    marks = [item for item in judged if item.step is not None and item.step.mark_undeliverable]
+    if not marks:
+        return
+    bump_gate(client_ids=sorted({item.row["client_id"] for item in marks}))
+    for item in sorted(marks, key=lambda item: str(item.row["contact_point_id"])):
+        ContactPoint.objects.filter(id=item.row["contact_point_id"], undeliverable_at__isnull=True).update(
+            undeliverable_at=now, undeliverable_code=item.ended.line.code
+        )
+
+
+def _tell(changed: Sequence[_Judged], now: datetime) -> None:
+    for item in sorted(changed, key=lambda item: str(item.communication_id)):
+        step, line = item.step, item.ended.line
+        # In doubt is shown at once: plain SMTP never tells more, so waiting would only hide it.
+        if step is None or not (step.alerts or step.action is Action.IN_DOUBT):
+            continue
+        if step.action is Action.FAILED:
+            log.critical("all_channels_failed", communication_id=str(line.communication_id), code=line.code)
+        kind = _KIND_OF_ACTION.get(step.action, "provider_configuration")
+        attention.raise_item(
+            kind=kind,
+            dedupe_key=item.row["channel"]
+            if kind == "provider_configuration"
+            else str(line.communication_id),
+            target=f"communication:{line.communication_id}",
+            details={"code": line.code, "reason": step.reason.code},
+            now=now,
+        )
+
+
+_KIND_OF_ACTION: Final = {
+    Action.FAILED: "delivery_failed",
+    Action.IN_DOUBT: "in_doubt",
+}

@@ -1,0 +1,23 @@
+"""Celery entry points. Arguments carry nothing: what is to be done stands in the database."""
+
+from celery import shared_task
+
+from communications.services import idempotency
+from communications.services.dispatch import dispatch_due, worker_name
+from communications.services.reconcile import reconcile
+from core import clock
+
+
+@shared_task(name="communications.dispatch_due")
+def dispatch_due_task() -> None:
+    dispatch_due()
+
+
+@shared_task(name="communications.reconcile")
+def reconcile_task() -> None:
+    reconcile(actor=worker_name())
+
+
+@shared_task(name="communications.purge_idempotency_keys")
+def purge_idempotency_keys_task() -> None:
+    idempotency.purge_expired(now=clock.now())

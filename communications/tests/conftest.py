@@ -1,0 +1,38 @@
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pytest_django import Settings
+
+from communications.gateway import close_connectors
+from communications.services.journal import close_own_journal
+from communications.services.templates import load_builtin_templates
+from sandbox.testing import Sandbox, running_sandbox
+
+# A Tuesday, 12:00 in Kolkata: inside every window of a client there.
+NOON_IN_KOLKATA = datetime(2026, 3, 3, 6, 30, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    with running_sandbox(tmp_path_factory.mktemp("sandbox")) as running:
+        yield running
+
+
+@pytest.fixture
+def smtp(sandbox: Sandbox, settings: Settings, tmp_path: Path) -> Iterator[Sandbox]:
+    """The real SMTP catcher, empty and willing, as this installation's provider; a state folder of its own."""
+    sandbox.clear()
+    sandbox.behave("accept")
+    settings.SMTP_HOST = sandbox.smtp_host
+    settings.SMTP_PORT = sandbox.smtp_port
+    settings.CRM_STATE_DIR = tmp_path
+    yield sandbox
+    close_connectors()
+    close_own_journal()
+
+
+@pytest.fixture
+def templates(db: None) -> None:
+    load_builtin_templates(now=NOON_IN_KOLKATA)

@@ -1,0 +1,74 @@
+"""Rows for tests, made the way the product makes them: through `submit` and `lifecycle.apply`."""
+
+from collections import deque
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from communications.choices import Cause, MessageType, Status, Urgency
+from communications.models import Communication
+from communications.rules.lifecycle import TABLE
+from communications.services import lifecycle
+from communications.services.commands import ClientData, SubmitCommand
+from communications.services.lifecycle import Transition
+from communications.services.submit import submit
+from core import clock
+
+
+def a_command(**changes: Any) -> SubmitCommand:
+    """A welcome for a new client in Kolkata, critical so that no window holds it."""
+    unique = uuid4().hex[:12]
+    context = {
+        "client_name": "Priya Sharma",
+        "client_email": f"priya.{unique}@example.com",
+        "event_type": "wedding",
+        "event_date": "2035-12-15",
+    } | changes.pop("context", {})
+    values: dict[str, Any] = {
+        "plan_reference": f"plan-{unique}",
+        "client_reference": f"client-{unique}",
+        "message_type": MessageType.WELCOME,
+        "urgency": Urgency.CRITICAL,
+        "client": ClientData(timezone="Asia/Kolkata"),
+    }
+    return SubmitCommand(**(values | changes), context=context)
+
+
+def a_communication(*, now: datetime | None = None, **changes: Any) -> Communication:
+    """A stored one, due at once unless the changes say otherwise."""
+    submitted = submit(command=a_command(**changes), caller="service:test", now=now or clock.now())
+    return Communication.objects.get(request_id=submitted.request_id)
+
+
+def in_status(status: Status) -> Communication:
+    """A communication that was led to `status` by transitions that the table allows."""
+    row = a_communication()
+    lead_to(row, status)
+    row.refresh_from_db()
+    return row
+
+
+def lead_to(row: Communication, status: Status) -> None:
+    for to, cause in _path(Status(row.status), status):
+        now = clock.now()
+        changes: dict[str, Any] = {}
+        if to is Status.SENDING:
+            changes = {"lease_token": uuid4(), "lease_expires_at": now}
+        if to is Status.SCHEDULED:
+            changes = {"due_at": now}
+        lifecycle.apply([Transition(row.id, to, cause, "staff:test", now, changes=changes)])
+
+
+def _path(start: Status, end: Status) -> list[tuple[Status, Cause]]:
+    """The shortest way through the table."""
+    waiting: deque[tuple[Status, list[tuple[Status, Cause]]]] = deque([(start, [])])
+    seen = {start}
+    while waiting:
+        here, path = waiting.popleft()
+        if here is end:
+            return path
+        for move in TABLE:
+            if move.source is here and move.to not in seen:
+                seen.add(move.to)
+                waiting.append((move.to, [*path, (move.to, min(move.causes))]))
+    raise ValueError(f"No way leads from {start} to {end}.")

@@ -1,0 +1,89 @@
+"""The check before sending: each refusal with its reason, and until when a go holds."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, time
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from communications.choices import Cause, Status, Urgency
+from communications.rules.checks import CheckFacts, Go, NotNow, Refuse, check
+from communications.rules.lifecycle import decide
+from communications.rules.timing import Terms
+from core.choices import Channel
+from preferences.rules.windows import Window
+
+ROME = ZoneInfo("Europe/Rome")
+NOON = datetime(2026, 11, 21, 12, tzinfo=ROME).astimezone(UTC)
+NIGHT = datetime(2026, 11, 21, 23, tzinfo=ROME).astimezone(UTC)
+TERMS = Terms(
+    urgency=Urgency.NORMAL,
+    channel=Channel.EMAIL,
+    zone=ROME,
+    expires_at=datetime(2026, 11, 28, tzinfo=UTC),
+    quiet_hours=Window(time(20), time(7)),
+)
+FINE = CheckFacts(terms=TERMS, has_contact_point=True, consent_allowed=True)
+
+
+def test_go_until_the_window_ends():
+    assert check(FINE, NOON) == Go(datetime(2026, 11, 21, 20, tzinfo=ROME))
+
+
+def test_go_until_the_deadline():
+    soon = replace(FINE, terms=replace(TERMS, deliver_by=datetime(2026, 11, 21, 13, tzinfo=ROME)))
+    assert check(soon, NOON) == Go(datetime(2026, 11, 21, 13, tzinfo=ROME))
+
+
+@pytest.mark.parametrize("urgency", list(Urgency))
+def test_outside_the_window_it_waits_unless_critical(urgency):
+    verdict = check(replace(FINE, terms=replace(TERMS, urgency=urgency)), NIGHT)
+    if urgency is Urgency.CRITICAL:
+        assert verdict == Go(TERMS.expires_at)
+        return
+    hour = {Urgency.HIGH: 8, Urgency.NORMAL: 9, Urgency.LOW: 10}[urgency]
+    assert isinstance(verdict, NotNow)
+    assert verdict.due_at == datetime(2026, 11, 22, hour, tzinfo=ROME)
+    assert verdict.reasons
+
+
+def test_low_goes_some_minutes_after_its_slot():
+    late = datetime(2026, 11, 21, 10, 7, tzinfo=ROME).astimezone(UTC)
+    assert isinstance(check(replace(FINE, terms=replace(TERMS, urgency=Urgency.LOW)), late), Go)
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause", "code"),
+    [
+        ({"client_erased": True}, Cause.REFUSED_BY_CHECK, "erased"),
+        ({"plan_cancelled": True}, Cause.REFUSED_BY_CHECK, "plan_cancelled"),
+        ({"cancel_requested": True}, Cause.CANCEL_REQUESTED, "cancel_requested"),
+        ({"has_contact_point": False}, Cause.REFUSED_BY_CHECK, "no_contact_point"),
+        ({"consent_allowed": False}, Cause.REFUSED_BY_CHECK, "no_consent"),
+        ({"undeliverable": True}, Cause.REFUSED_BY_CHECK, "undeliverable"),
+        ({"client_erased": True, "has_contact_point": False}, Cause.REFUSED_BY_CHECK, "erased"),
+    ],
+)
+@pytest.mark.parametrize("urgency", [Urgency.NORMAL, Urgency.CRITICAL])
+@pytest.mark.parametrize("now", [NOON, NIGHT], ids=["noon", "night"])
+def test_refusals(changes, cause, code, urgency, now):
+    """PRF-3: critical or not, by day or night."""
+    verdict = check(replace(FINE, terms=replace(TERMS, urgency=urgency), **changes), now)
+    assert isinstance(verdict, Refuse)
+    assert (verdict.cause, verdict.reason.code) == (cause, code)
+    assert decide(Status.SENDING, Status.CANCELLED, verdict.cause) is Status.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("changes", "now", "code"),
+    [
+        ({"expires_at": NOON}, NOON, "expired"),
+        ({"deliver_by": NOON}, NOON, "cannot_meet_deadline"),
+        ({"deliver_by": datetime(2026, 11, 22, 8, tzinfo=ROME)}, NIGHT, "cannot_meet_deadline"),
+        ({"expires_at": NOON, "ends_with_event": True}, NOON, "event_passed"),
+    ],
+)
+def test_too_late_is_refused(changes, now, code):
+    verdict = check(replace(FINE, terms=replace(TERMS, **changes)), now)
+    assert isinstance(verdict, Refuse)
+    assert (verdict.cause, verdict.reason.code) == (Cause.REFUSED_BY_CHECK, code)

@@ -1,0 +1,147 @@
+"""Every pair of states: what the table says, what `apply` does, and what the database lets through."""
+
+import itertools
+import threading
+from collections.abc import Sequence
+from uuid import uuid4
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from communications.choices import Cause, Status
+from communications.models import Communication, DeliveryEvent
+from communications.rules.lifecycle import ALLOWED_PAIRS, INITIAL_STATUSES, decide
+from communications.services import lifecycle
+from communications.services.lifecycle import Transition
+from communications.tests.factories import a_communication, in_status
+from core import clock
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("smtp", "templates")]
+
+PAIRS = list(itertools.product(Status, Status))
+
+
+def put(rows: Sequence[Communication], status: Status) -> None:
+    """Force a status past the guard, so that every pair can be tried from every start."""
+    with connection.cursor() as cursor:
+        # Deferred foreign keys of rows just written would stand in the way of ALTER TABLE.
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE crm_communications DISABLE TRIGGER crm_communications_status_guard")
+        cursor.execute(
+            """UPDATE crm_communications SET status = %s, due_at = now(), lease_token = gen_random_uuid(),
+               lease_expires_at = now() + interval '1 minute' WHERE id = ANY(%s)""",
+            [status, [row.id for row in rows]],
+        )
+        cursor.execute("ALTER TABLE crm_communications ENABLE TRIGGER crm_communications_status_guard")
+
+
+def test_apply_changes_exactly_the_pairs_of_the_table() -> None:
+    """One row for each cause, all asked for the same change from the same start."""
+    rows = {cause: a_communication() for cause in Cause}
+    for start, end in PAIRS:
+        put(list(rows.values()), start)
+        events = DeliveryEvent.objects.count()
+        applied = lifecycle.apply(
+            Transition(row.id, end, cause, "staff:1", clock.now(), changes={"due_at": clock.now()})
+            for cause, row in rows.items()
+        )
+        allowed = {cause for cause in Cause if decide(start, end, cause) is not None}
+        assert {cause for cause, row in rows.items() if row.id in applied.changed} == allowed, (start, end)
+        assert DeliveryEvent.objects.count() == events + len(allowed)
+        stored = dict(Communication.objects.values_list("id", "status"))
+        for cause, row in rows.items():
+            assert stored[row.id] == (end if cause in allowed else start), (start, end, cause)
+
+
+def test_the_database_refuses_every_pair_that_the_table_does_not_know() -> None:
+    row = a_communication()
+    refused = set()
+    for start, end in PAIRS:
+        put([row], start)
+        try:
+            with transaction.atomic():
+                Communication.objects.filter(id=row.id).update(status=end)
+        except IntegrityError:
+            refused.add((start, end))
+    same = {(status, status) for status in Status}
+    assert refused == set(PAIRS) - ALLOWED_PAIRS - same
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_the_database_refuses_new_rows_in_the_middle_of_their_life(status: Status) -> None:
+    row = a_communication()
+    row.id, row.status, row.lease_token, row.lease_expires_at = uuid4(), status, uuid4(), clock.now()
+    row._state.adding = True
+    # The request's first communication gives up its channel, so that only the guard can refuse.
+    first = row.request.communications.get()
+    lifecycle.apply([Transition(first.id, Status.CANCELLED, Cause.CALLER_CANCELLED, "staff:1", clock.now())])
+    if status in INITIAL_STATUSES:
+        row.save(force_insert=True)
+    else:
+        with pytest.raises(IntegrityError), transaction.atomic():
+            row.save(force_insert=True)
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_factories_reach_every_status_by_legal_steps(status: Status) -> None:
+    assert in_status(status).status == status
+
+
+def test_an_event_tells_time_cause_and_actor_of_every_change() -> None:
+    row = in_status(Status.SENT)
+    events = list(row.events.order_by("id"))
+    assert [(event.from_status, event.to_status) for event in events] == [
+        ("", "scheduled"),
+        ("scheduled", "sent"),
+    ]
+    assert all(event.cause and event.actor and event.occurred_at and event.recorded_at for event in events)
+
+
+def test_the_time_a_status_was_first_reached_stays() -> None:
+    row = in_status(Status.SENT)
+    first = row.sent_at
+    lifecycle.apply([Transition(row.id, Status.OPENED, Cause.RECEIPT, "provider:smtp", clock.now())])
+    lifecycle.apply([Transition(row.id, Status.DELIVERED, Cause.RECEIPT, "provider:smtp", clock.now())])
+    row.refresh_from_db()
+    assert (row.status, row.sent_at, row.delivered_at) == (Status.OPENED, first, None)
+
+
+def test_a_worker_whose_lease_is_gone_changes_nothing() -> None:
+    row = in_status(Status.SENDING)
+    applied = lifecycle.apply(
+        [Transition(row.id, Status.SENT, Cause.ACCEPTED, "worker:old", clock.now(), lease_token=uuid4())]
+    )
+    assert applied.changed == {}
+    assert len(applied.unchanged) == 1
+
+
+def test_events_cannot_be_changed_or_deleted() -> None:
+    row = a_communication()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        row.events.update(cause="other")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        row.events.all().delete()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_opposite_wishes_at_once_end_in_one_of_them() -> None:
+    rows = [a_communication() for _ in range(20)]
+    ready = threading.Barrier(2)
+    outcomes: list[int] = []
+
+    def work(order: int) -> None:
+        ready.wait()
+        applied = lifecycle.apply(
+            Transition(row.id, Status.CANCELLED, Cause.CALLER_CANCELLED, f"staff:{order}", clock.now())
+            for row in (rows if order else reversed(rows))
+        )
+        outcomes.append(len(applied.changed))
+        connection.close()
+
+    threads = [threading.Thread(target=work, args=(order,)) for order in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(outcomes) == len(rows)
+    assert DeliveryEvent.objects.filter(to_status=Status.CANCELLED).count() == len(rows)
