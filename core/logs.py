@@ -67,6 +67,8 @@ def logging_config(level: str) -> dict[str, Any]:
         raise ImproperlyConfigured(f"LOG_LEVEL is {level!r}; it must be one of {', '.join(_LEVELS)}.")
     taken_over = {name: {"handlers": [], "level": "NOTSET", "propagate": True} for name in _TAKEN_OVER}
     chatty = {name: {"level": "WARNING"} for name in _CHATTY} if level == "INFO" else {}
+    # Its lines repeat, without what may be said of it, what the request's own line and the error's say.
+    chatty |= {"django.request": {"level": "CRITICAL"}}
     return {
         "version": 1,
         "disable_existing_loggers": False,

@@ -77,7 +77,9 @@ SMTP_FROM_NAME = env.str("SMTP_FROM_NAME", default=CRM_COMPANY_NAME)
 SMTP_USE_TLS = env.bool("SMTP_USE_TLS", default=True)
 
 # -- Django ------------------------------------------------------------------------------------------------
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[CRM_PUBLIC_URL.split("//")[-1].split("/")[0].split(":")[0]])
+ALLOWED_HOSTS = env.list(
+    "ALLOWED_HOSTS", default=[CRM_PUBLIC_URL.split("//")[-1].split("/")[0].split(":")[0]]
+)
 CSRF_TRUSTED_ORIGINS = [CRM_PUBLIC_URL]
 ROOT_URLCONF = "crm_project.urls"
 WSGI_APPLICATION = "crm_project.wsgi.application"
@@ -159,7 +161,9 @@ CONTENT_SECURITY_POLICY = {
 }
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("CRM_BEHIND_PROXY", default=False) else None
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("CRM_BEHIND_PROXY", default=False) else None
+)
 _HTTPS = CRM_PUBLIC_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = _HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if _HTTPS else 0

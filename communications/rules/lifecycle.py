@@ -108,7 +108,7 @@ TABLE: Final[tuple[Move, ...]] = (
         Status.IN_DOUBT, Status.SCHEDULED, Cause.EVIDENCE_NOT_ARRIVED, Cause.NEXT_CHANNEL, Cause.STAFF_RESEND
     ),
     _move(Status.IN_DOUBT, Status.FAILED, Cause.STAFF_GAVE_UP, Cause.NO_CHANNEL_LEFT),
-    _move(Status.IN_DOUBT, Status.CANCELLED, Cause.PLAN_CANCELLED, Cause.ERASED),
+    _move(Status.IN_DOUBT, Status.CANCELLED, Cause.PLAN_CANCELLED, Cause.ERASED, Cause.CANCEL_REQUESTED),
     *_evidence_moves(Status.SENT),
     _move(Status.SENT, Status.SCHEDULED, Cause.UNDELIVERED, Cause.BOUNCED, Cause.NO_RECEIPT),
     _move(

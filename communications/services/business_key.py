@@ -1,7 +1,8 @@
 """Which requests are the same one said twice (engine.md §Idempotency)."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q
@@ -10,7 +11,6 @@ from clients.models import Client, Plan
 from communications.choices import MessageType, Status
 from communications.models import Communication, CommunicationRequest
 from communications.rules.business_key import business_key_material
-from communications.rules.context import Context
 from communications.rules.message_types import MESSAGE_TYPES
 from communications.services.commands import SubmitCommand
 from core.crypto import keyed_hash
@@ -19,15 +19,18 @@ _REPEAT_WITHIN: Final = timedelta(hours=24)
 _ERROR_WITHIN: Final = timedelta(hours=1)
 
 
-def make(*, command: SubmitCommand, context: Context) -> str:
-    """The keyed hash over what makes a request itself: references, type and `dedup_key` or the variables."""
+def make(*, command: SubmitCommand, values: Mapping[str, Any]) -> str:
+    """The keyed hash over what makes a request itself: references, type and `dedup_key` or the message's values.
+
+    The client's name is left out: the reference says who it is, and a corrected spelling is no new message.
+    """
     return keyed_hash(
         business_key_material(
             client_ref=command.client_reference,
             plan_ref=command.plan_reference,
             message_type=command.message_type,
             dedup_key=command.dedup_key,
-            variables=context.variables,
+            variables={name: value for name, value in values.items() if name != "client_name"},
         ),
         purpose="business_key",
     )

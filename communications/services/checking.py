@@ -12,7 +12,7 @@ from communications.gateway import configured_channels
 from communications.rules import reasons
 from communications.rules.checks import CheckFacts, Go, NotNow, Refuse, check
 from communications.rules.message_types import MESSAGE_TYPES
-from communications.rules.timing import Terms
+from communications.rules.timing import Terms, expiry
 from communications.selectors.sending import SendJob
 from communications.services import lifecycle
 from communications.services.lifecycle import Transition
@@ -56,16 +56,22 @@ def _verdict(job: SendJob, now: datetime) -> Go | NotNow | Refuse:
 
 def terms_of(job: SendJob) -> Terms:
     """What bounds the time of a stored communication, by its client's settings as they are now."""
-    rule = MESSAGE_TYPES[job.message_type]
+    accepted_at, send_at = job.row["requested_at"], job.row["send_at"]
+    by_event, ends_with_event = expiry(
+        MESSAGE_TYPES[job.message_type],
+        from_=max(accepted_at, send_at) if send_at is not None else accepted_at,
+        event_date=job.event_date,
+        zone=job.preferences.zone,
+    )
     return Terms(
         urgency=job.urgency,
         channel=job.channel,
         zone=job.preferences.zone,
-        expires_at=job.expires_at,
-        ends_with_event=rule.ends_with_event and job.event_date is not None,
+        expires_at=min(job.expires_at, by_event),
+        ends_with_event=ends_with_event and by_event <= job.expires_at,
         quiet_hours=job.preferences.quiet_hours,
         pause_until=job.preferences.pause_until,
-        send_at=job.row["send_at"],
+        send_at=send_at,
         deliver_by=job.row["deliver_by"],
     )
 

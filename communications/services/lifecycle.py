@@ -7,7 +7,7 @@ states that the table does not know, whoever asks.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -49,6 +49,10 @@ _REACHED_AT: dict[Status, str] = {
 }
 
 
+# A person who sends again takes back an earlier wish to cancel.
+_STAFF_KNOW_BETTER = frozenset({Cause.STAFF_RESEND, Cause.STAFF_RETRY})
+
+
 @dataclass(frozen=True)
 class Transition:
     """One wished change. `at` is when it happened. With `lease_token`, it is a worker's word and counts only while
@@ -80,6 +84,7 @@ class _Current:
     status: Status
     lease_token: UUID | None
     attempt_count: int
+    cancel_requested: bool
     reached: Mapping[str, datetime | None]
 
 
@@ -113,19 +118,19 @@ def apply(transitions: Iterable[Transition]) -> Applied:
         return Applied({}, ())
     with transaction.atomic():
         current = _lock(wished)
-        accepted: list[tuple[Transition, Status]] = []
+        accepted: list[Transition] = []
         unchanged: list[Transition] = []
         for transition in wished.values():
             row = current.get(transition.communication_id)
-            target = _judge(transition, row) if row is not None else None
-            if target is None:
+            allowed = _allowed(transition, row) if row is not None else None
+            if allowed is None:
                 unchanged.append(transition)
             else:
-                accepted.append((transition, target))
+                accepted.append(allowed)
         _update(accepted, current)
         _write_events(accepted, current)
     return Applied(
-        {change.communication_id: current[change.communication_id].status for change, _ in accepted},
+        {change.communication_id: current[change.communication_id].status for change in accepted},
         tuple(unchanged),
     )
 
@@ -133,7 +138,7 @@ def apply(transitions: Iterable[Transition]) -> Applied:
 def _lock(wished: Iterable[UUID]) -> dict[UUID, _Current]:
     # No key: rows that point at these (attempts, events) can be written meanwhile.
     sql = """
-        SELECT id, status, lease_token, attempt_count,
+        SELECT id, status, lease_token, attempt_count, cancel_requested,
                sent_at, delivered_at, opened_at, clicked_at, responded_at, failed_at
           FROM crm_communications WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
     """
@@ -141,40 +146,52 @@ def _lock(wished: Iterable[UUID]) -> dict[UUID, _Current]:
         cursor.execute(sql, [list(wished)])
         return {
             row[0]: _Current(
-                Status(row[1]), row[2], row[3], dict(zip(_REACHED_AT.values(), row[4:], strict=True))
+                status=Status(row[1]),
+                lease_token=row[2],
+                attempt_count=row[3],
+                cancel_requested=row[4],
+                reached=dict(zip(_REACHED_AT.values(), row[5:], strict=True)),
             )
             for row in cursor.fetchall()
         }
 
 
-def _judge(transition: Transition, current: _Current) -> Status | None:
-    if transition.lease_token is not None and transition.lease_token != current.lease_token:
+def _allowed(wish: Transition, current: _Current) -> Transition | None:
+    """The change to make: the wish, a cancellation in its place, or None."""
+    if wish.lease_token is not None and wish.lease_token != current.lease_token:
         return None
-    if transition.attempt_number is not None and transition.attempt_number != current.attempt_count:
+    if wish.attempt_number is not None and wish.attempt_number != current.attempt_count:
         return None
-    return table.decide(current.status, transition.to, transition.cause)
+    if table.decide(current.status, wish.to, wish.cause) is None:
+        return None
+    if wish.to is Status.SCHEDULED and current.cancel_requested and wish.cause not in _STAFF_KNOW_BETTER:
+        # Asked to cancel while it was being sent: it does not go back to the queue.
+        return replace(wish, to=Status.CANCELLED, cause=Cause.CANCEL_REQUESTED)
+    return wish
 
 
-def _changes(transition: Transition, target: Status, current: _Current) -> dict[str, Any]:
+def _changes(transition: Transition, current: _Current) -> dict[str, Any]:
     """Every column this transition sets: what it brings, the time a status was first reached, the lease's end."""
     changes = dict(transition.changes)
-    reached = _REACHED_AT.get(target)
+    reached = _REACHED_AT.get(transition.to)
     if reached is not None and current.reached[reached] is None:
         changes.setdefault(reached, transition.at)
-    if current.status is Status.SENDING and target is not Status.SENDING:
-        changes |= {"lease_token": None, "lease_expires_at": None, "cancel_requested": False}
+    if current.status is Status.SENDING and transition.to is not Status.SENDING:
+        changes |= {"lease_token": None, "lease_expires_at": None}
+    if transition.to is Status.SCHEDULED:
+        changes["cancel_requested"] = False
     if current.status is Status.FAILED:
         changes["failed_at"] = None
     return changes
 
 
-def _update(accepted: Sequence[tuple[Transition, Status]], current: Mapping[UUID, _Current]) -> None:
+def _update(accepted: Sequence[Transition], current: Mapping[UUID, _Current]) -> None:
     shapes: dict[tuple[str, ...], list[tuple[Any, ...]]] = defaultdict(list)
-    for transition, target in accepted:
-        changes = _changes(transition, target, current[transition.communication_id])
+    for transition in accepted:
+        changes = _changes(transition, current[transition.communication_id])
         columns = tuple(sorted(changes))
         shapes[columns].append(
-            (transition.communication_id, target.value, *(changes[column] for column in columns))
+            (transition.communication_id, transition.to.value, *(changes[column] for column in columns))
         )
     for columns, rows in shapes.items():
         types = ["uuid", "text", *(_COLUMNS[column] for column in columns)]
@@ -188,7 +205,7 @@ def _update(accepted: Sequence[tuple[Transition, Status]], current: Mapping[UUID
             cursor.execute(sql, [list(values) for values in zip(*rows, strict=True)])
 
 
-def _write_events(accepted: Sequence[tuple[Transition, Status]], current: Mapping[UUID, _Current]) -> None:
+def _write_events(accepted: Sequence[Transition], current: Mapping[UUID, _Current]) -> None:
     if not accepted:
         return
     rows = [
@@ -196,14 +213,14 @@ def _write_events(accepted: Sequence[tuple[Transition, Status]], current: Mappin
             change.communication_id,
             change.attempt_id,
             current[change.communication_id].status.value,
-            target.value,
+            change.to.value,
             change.cause.value,
             change.actor,
             change.code,
             change.at,
             change.payload,
         )
-        for change, target in accepted
+        for change in accepted
     ]
     sql = """
         INSERT INTO crm_delivery_events (communication_id, attempt_id, from_status, to_status, cause, actor, code,

@@ -91,7 +91,6 @@ def _attempt_rows(attempt_ids: Collection[UUID]) -> dict[UUID, dict[str, Any]]:
         "message_type": F("communication__message_type"),
         "retry_count": F("communication__retry_count"),
         "put_back_count": F("communication__put_back_count"),
-        "cancel_requested": F("communication__cancel_requested"),
         "expires_at": F("communication__expires_at"),
         "deliver_by": F("communication__request__deliver_by"),
     }
@@ -158,8 +157,6 @@ def _move(judged: Sequence[_Judged], actor: str, now: datetime) -> set[UUID]:
 def _transition(item: _Judged, actor: str, now: datetime) -> Transition:
     line = item.ended.line
     to, cause, changes = _next_status(item, now)
-    if item.row["cancel_requested"] and to is Status.SCHEDULED:
-        to, cause, changes = Status.CANCELLED, Cause.CANCEL_REQUESTED, {}
     if item.ended.html_sha256 and to is Status.SENT:
         changes["html_sha256"] = item.ended.html_sha256
     return Transition(

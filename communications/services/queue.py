@@ -106,10 +106,11 @@ def release_lapsed(*, actor: str) -> int:
         applied = lifecycle.apply(_after_lapse(row, actor, now) for row in rows)
         doubtful = [row.id for row in rows if row.called and row.id in applied.changed]
         mark_unknown(communication_ids=doubtful, now=now)
-        for row in doubtful:
-            attention.raise_item(
-                kind="in_doubt", dedupe_key=str(row), target=f"communication:{row}", details={}, now=now
-            )
+        for row in rows:
+            if row.id in applied.changed and (kind := _shown_as(row)):
+                attention.raise_item(
+                    kind=kind, dedupe_key=str(row.id), target=f"communication:{row.id}", details={}, now=now
+                )
     return len(applied.changed)
 
 
@@ -118,6 +119,17 @@ class _Lapsed:
     id: UUID
     called: bool
     lapses: int
+
+    @property
+    def gives_up(self) -> bool:
+        return self.lapses + 1 >= FAILED_AFTER_LAPSES
+
+
+def _shown_as(row: _Lapsed) -> str:
+    """The kind of attention item that a lapse leaves, empty while it is only tried again."""
+    if row.called:
+        return "in_doubt"
+    return "delivery_failed" if row.gives_up else ""
 
 
 def _lapsed() -> list[_Lapsed]:
@@ -134,7 +146,7 @@ def _lapsed() -> list[_Lapsed]:
 def _after_lapse(row: _Lapsed, actor: str, now: datetime) -> Transition:
     if row.called:
         to, cause, changes = Status.IN_DOUBT, Cause.LEASE_LAPSED_CALLED, {}
-    elif row.lapses + 1 >= FAILED_AFTER_LAPSES:
+    elif row.gives_up:
         to, cause = Status.FAILED, Cause.LEASE_LAPSED_TOO_OFTEN
         changes = {"lapsed_leases": row.lapses + 1}
     else:

@@ -78,7 +78,7 @@ def submit(
         recipient = _register(command, context, details, caller, now)
         values = _message_values(context, recipient)
         _require_variables(version, values, command.message_type)
-        key = business_key.make(command=command, context=context)
+        key = business_key.make(command=command, values=values)
         request_id = business_key.find_holder(
             key=key, client=recipient.client, plan=recipient.plan, message_type=command.message_type, now=now
         )

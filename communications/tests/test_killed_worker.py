@@ -4,12 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import settings
@@ -21,6 +19,7 @@ from communications.services.dispatch import dispatch_due
 from communications.services.reconcile import reconcile
 from communications.tests.factories import a_communication
 from core import clock
+from core.tests.races import wait_until
 from sandbox.testing import Sandbox
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("templates")]
@@ -57,14 +56,6 @@ def a_worker(smtp: Sandbox, state: Path) -> Iterator[subprocess.Popen[bytes]]:
         worker.wait()
 
 
-def wait_for(what: Any, *, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not what():
-        if time.monotonic() > deadline:
-            raise AssertionError("It did not happen in time.")
-        time.sleep(0.02)
-
-
 def its_lease_runs_out() -> None:
     Communication.objects.filter(status=Status.SENDING).update(
         lease_expires_at=clock.now() - timedelta(seconds=1)
@@ -78,7 +69,7 @@ def test_killed_between_fence_and_record_leaves_one_row_in_doubt_and_no_second_m
     smtp.behave("delay", seconds=60)
     row = a_communication()
     with a_worker(smtp, tmp_path) as worker:
-        wait_for(smtp.messages)
+        wait_until(smtp.messages)
         worker.send_signal(signal.SIGKILL)
         worker.wait()
     its_lease_runs_out()
@@ -97,7 +88,7 @@ def test_killed_in_the_middle_of_many_loses_none_and_sends_none_twice(smtp: Sand
     for _ in range(total):
         a_communication()
     with a_worker(smtp, tmp_path) as worker:
-        wait_for(lambda: len(smtp.messages()) > 20)
+        wait_until(lambda: len(smtp.messages()) > 20)
         worker.send_signal(signal.SIGKILL)
         worker.wait()
     its_lease_runs_out()

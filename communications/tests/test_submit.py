@@ -1,13 +1,11 @@
 """A request is accepted once, for somebody, with its decision and reasons stored; or nothing is."""
 
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from clients.models import Client, ContactPoint, Plan
 from communications.choices import Cause, MessageType, Status, Urgency
@@ -19,9 +17,10 @@ from communications.services.submit import submit
 from communications.tests.conftest import NOON_IN_KOLKATA
 from communications.tests.factories import a_command
 from core import clock
-from core.errors import Conflict, CrmError, Invalid
+from core.errors import Conflict, Invalid
 from core.models import AuditEntry, DataKey
 from core.sealing import load_keys, unseal
+from core.tests.races import at_once
 from preferences.models import ClientPreferences
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("smtp", "templates")]
@@ -90,6 +89,16 @@ def test_content_and_context_are_sealed_and_composed_when_accepted() -> None:
         pytest.param(lambda command: command, id="the same again"),
         pytest.param(lambda command: replace(command, urgency=Urgency.LOW), id="with another urgency"),
         pytest.param(
+            lambda command: replace(command, context={**command.context, "client_name": "Priya Sharma-Rao"}),
+            id="with the name spelled otherwise",
+        ),
+        pytest.param(
+            lambda command: replace(
+                command, context={"client_name": "Priya Sharma", "event_type": "wedding"}
+            ),
+            id="without what is known already",
+        ),
+        pytest.param(
             lambda command: replace(command, context={**command.context, "run_id": "2", "generated_at": "x"}),
             id="from another run",
         ),
@@ -101,6 +110,14 @@ def test_a_repeat_gets_the_first_request_back(again: Callable[[SubmitCommand], S
     second, duplicate = send(again(command), now=NOON_IN_KOLKATA + timedelta(days=200))
     assert duplicate
     assert second.id == first.id
+
+
+def test_other_values_make_another_request() -> None:
+    command = a_command(context={"budget": 100_000})
+    first, _ = send(command)
+    second, duplicate = send(replace(command, context={**command.context, "budget": 200_000}))
+    assert not duplicate
+    assert second.id != first.id
 
 
 @pytest.mark.parametrize("end", [Status.CANCELLED, Status.FAILED])
@@ -249,26 +266,6 @@ def test_an_idempotency_key_is_forgotten_after_a_day_and_belongs_to_its_caller()
     assert IdempotencyKey.objects.count() == 2
 
 
-def at_once(count: int, work: Callable[[], Any]) -> list[Any]:
-    ready = threading.Barrier(count)
-    results: list[Any] = []
-
-    def run() -> None:
-        ready.wait()
-        try:
-            results.append(work())
-        except CrmError as error:
-            results.append(error)
-        connection.close()
-
-    threads = [threading.Thread(target=run) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
-
-
 @pytest.mark.django_db(transaction=True)
 def test_identical_requests_at_the_same_instant_make_one(templates: None) -> None:
     """REL-6"""
@@ -283,9 +280,14 @@ def test_identical_requests_at_the_same_instant_make_one(templates: None) -> Non
 def test_one_idempotency_key_at_the_same_instant_makes_one_request(templates: None) -> None:
     command = a_command()
     key = Idempotency("key-1", b"one")
-    results = at_once(
-        6, lambda: submit(command=command, caller="service:planner", now=clock.now(), idempotency_key=key)
-    )
+
+    def try_it() -> Any:
+        try:
+            return submit(command=command, caller="service:planner", now=clock.now(), idempotency_key=key)
+        except Conflict as conflict:
+            return conflict
+
+    results = at_once(6, try_it)
     conflicts = [result for result in results if isinstance(result, Conflict)]
     stored = [result for result in results if not isinstance(result, Conflict)]
     assert all(error.code == "idempotency_key_in_use" for error in conflicts)

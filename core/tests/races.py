@@ -8,7 +8,7 @@ from typing import Any
 from django.db import connection
 
 # Generous: only a failure waits that long, and transactions of other databases on the server count too.
-DEADLINE_SECONDS = 60
+DEADLINE_SECONDS = 180
 
 
 class Call(threading.Thread):

@@ -75,7 +75,7 @@ def test_positional_arguments_are_dropped(log):
 @pytest.mark.parametrize(
     ("name", "message", "arguments", "expected"),
     [
-        ("django.request", "%s: %s", ("Not Found", "/c/asha@example.org"), "<str>: <str>"),
+        ("django.security", "%s: %s", ("Not Found", "/c/asha@example.org"), "<str>: <str>"),
         (
             "django.db.backends",
             "(%.3f) %s; args=%s",

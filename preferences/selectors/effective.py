@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from core.choices import Channel
 from preferences.models import ClientPreferences
-from preferences.rules.windows import Window, check_quiet_hours, parse_zone
+from preferences.rules.windows import SettingRefused, Window, parse_zone
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,28 @@ def effective_preferences(
 def _effective(row: ClientPreferences | None, default_timezone: str) -> EffectivePreferences:
     if row is None:
         return EffectivePreferences(parse_zone(default_timezone), True, None, None, None)
+    zone = _zone(row.timezone)
+    quiet = None
+    if row.quiet_hours_start is not None and row.quiet_hours_end is not None:
+        quiet = Window(row.quiet_hours_start, row.quiet_hours_end)
     return EffectivePreferences(
-        zone=parse_zone(row.timezone or default_timezone),
-        zone_is_default=not row.timezone,
+        zone=zone or parse_zone(default_timezone),
+        zone_is_default=zone is None,
         chosen_channels=(
             None
             if row.preferred_channels is None
             else tuple(Channel(name) for name in row.preferred_channels)
         ),
-        quiet_hours=check_quiet_hours(row.quiet_hours_start, row.quiet_hours_end),
+        quiet_hours=quiet,
         pause_until=row.pause_until,
     )
+
+
+def _zone(name: str | None) -> ZoneInfo | None:
+    """None when it was never set, or when a newer tz database does not know it: one row must not stop a batch."""
+    if not name:
+        return None
+    try:
+        return parse_zone(name)
+    except SettingRefused:
+        return None

@@ -74,3 +74,10 @@ def test_impossible_quiet_hours_cannot_be_stored(
     ensure_profile(client=client_row, planner_timezone=None, now=NOW)
     with pytest.raises(IntegrityError), transaction.atomic():
         ClientPreferences.objects.update(quiet_hours_start=start, quiet_hours_end=end)
+
+
+def test_a_zone_that_the_database_of_zones_lost_gives_way_to_the_default(client_row: Client) -> None:
+    ensure_profile(client=client_row, planner_timezone="Asia/Kolkata", now=NOW)
+    ClientPreferences.objects.update(timezone="Atlantis/Capital")
+    effective = effective_preferences([client_row.id], default_timezone="Europe/Rome")[client_row.id]
+    assert (effective.zone.key, effective.zone_is_default) == ("Europe/Rome", True)

@@ -261,6 +261,7 @@ def test_slot_that_is_closed_gives_the_next_open_time_of_that_day():
     closed = (Window(time(9, 30), time(11)), HARD_NIGHT)
     at = local(ROME, 2026, 11, 21, 10, 30)
     assert next_slot(time(10), closed, ROME, at) == local(ROME, 2026, 11, 21, 11)
+    assert next_slot(time(12), closed, ROME, local(ROME, 2026, 11, 21, 12)) == local(ROME, 2026, 11, 21, 12)
     assert next_slot(time(10), closed, ROME, at + timedelta(hours=1)) == local(ROME, 2026, 11, 22, 11)
 
 

@@ -47,6 +47,14 @@ def test_outside_the_window_it_waits_unless_critical(urgency):
     assert verdict.reasons
 
 
+@pytest.mark.parametrize("setting", ["pause_until", "send_at"])
+def test_a_pause_or_a_later_time_set_meanwhile_is_waited_for(setting):
+    later = datetime(2026, 11, 22, 15, tzinfo=ROME)
+    verdict = check(replace(FINE, terms=replace(TERMS, **{setting: later})), NOON)
+    assert isinstance(verdict, NotNow)
+    assert verdict.due_at == later
+
+
 def test_low_goes_some_minutes_after_its_slot():
     late = datetime(2026, 11, 21, 10, 7, tzinfo=ROME).astimezone(UTC)
     assert isinstance(check(replace(FINE, terms=replace(TERMS, urgency=Urgency.LOW)), late), Go)

@@ -167,6 +167,7 @@ def test_not_before_send_at(urgency, send_at, expected, why):
         pytest.param({"expires_at": (22, 9)}, "expired", id="expires before the window opens"),
         pytest.param({"expires_at": (21, 20)}, "expired", id="expired already"),
         pytest.param({"expires_at": (21, 20), "deliver_by": (21, 19)}, "expired", id="expiry comes first"),
+        pytest.param({"expires_at": (21, 23), "deliver_by": (21, 19)}, "expired", id="expires this instant"),
         pytest.param(
             {"expires_at": (22, 0), "ends_with_event": True}, "event_passed", id="the event is over"
         ),

@@ -1,0 +1,151 @@
+"""Workers that are gone: leases, journals, late words (REL-6)."""
+
+from dataclasses import replace
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from communications.choices import AttemptStatus, Cause, OutcomeClass, Status
+from communications.models import Communication, DeliveryEvent
+from communications.services import outcomes
+from communications.services.journal import close_own_journal, journal_directory, own_journal
+from communications.services.queue import claim_due, release_lapsed
+from communications.services.reconcile import reconcile
+from communications.tests.factories import a_communication
+from communications.tests.steps import (
+    a_fenced_call,
+    ask_to_cancel,
+    claimed_and_checked,
+    lapse,
+    story,
+)
+from core import clock
+from core.models import AttentionItem
+from sandbox.testing import Sandbox
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("templates")]
+
+
+def test_a_wish_to_cancel_outlives_a_lost_worker(smtp: Sandbox) -> None:
+    row = a_communication()
+    claimed_and_checked()
+    ask_to_cancel(row)
+    lapse(row)
+    release_lapsed(actor="worker:b")
+    row.refresh_from_db()
+    assert (row.status, story(row)[-1]) == (Status.CANCELLED, Cause.CANCEL_REQUESTED)
+
+
+def test_a_wish_to_cancel_is_honoured_when_a_retry_would_be_due(smtp: Sandbox) -> None:
+    row, line = a_fenced_call()
+    ask_to_cancel(row)
+    refused = replace(line, outcome_class=OutcomeClass.TRANSIENT, code="451")
+    outcomes.record(ended=[outcomes.Ended(refused)], actor="worker:a", now=clock.now())
+    row.refresh_from_db()
+    assert row.status == Status.CANCELLED
+
+
+def test_a_wish_to_cancel_is_honoured_when_doubt_ends_in_a_no(smtp: Sandbox) -> None:
+    row, line = a_fenced_call()
+    ask_to_cancel(row)
+    lapse(row)
+    release_lapsed(actor="worker:b")
+    refused = replace(line, outcome_class=OutcomeClass.TRANSIENT, code="451")
+    outcomes.record(ended=[outcomes.Ended(refused)], actor="worker:b", now=clock.now())
+    row.refresh_from_db()
+    assert row.status == Status.CANCELLED
+
+
+def test_a_row_that_loses_its_worker_five_times_fails_and_is_shown(smtp: Sandbox) -> None:
+    row = a_communication()
+    for _ in range(5):
+        claim = claim_due(limit=10, offset=timedelta(), worker="worker:a")
+        assert claim is not None
+        lapse(row)
+        release_lapsed(actor="worker:b")
+    row.refresh_from_db()
+    assert row.status == Status.FAILED
+    assert story(row)[-1] == Cause.LEASE_LAPSED_TOO_OFTEN
+    assert AttentionItem.objects.get().kind == "delivery_failed"
+
+
+def test_a_row_that_loses_its_workers_is_claimed_alone(smtp: Sandbox) -> None:
+    suspicious, other = a_communication(), a_communication()
+    Communication.objects.filter(id=suspicious.id).update(lapsed_leases=3)
+    first = claim_due(limit=10, offset=timedelta(), worker="worker:a")
+    second = claim_due(limit=10, offset=timedelta(), worker="worker:a")
+    assert first is not None
+    assert second is not None
+    assert (first.ids, second.ids) == ((other.id,), (suspicious.id,))
+
+
+def test_a_lost_workers_journal_tells_that_the_call_was_accepted(smtp: Sandbox) -> None:
+    row, line = a_fenced_call()
+    own_journal().append(line)
+    close_own_journal()
+    lapse(row)
+    reconcile(actor="worker:b")
+    reconcile(actor="worker:b")
+    row.refresh_from_db()
+    assert (row.status, story(row).count(Cause.ACCEPTED)) == (Status.SENT, 1)
+    assert list(journal_directory().glob("*.jsonl")) == []
+
+
+def test_a_journal_found_after_the_lease_was_released_is_late_evidence(smtp: Sandbox) -> None:
+    row, line = a_fenced_call()
+    lapse(row)
+    release_lapsed(actor="worker:b")
+    row.refresh_from_db()
+    assert row.status == Status.IN_DOUBT
+    own_journal().append(line)
+    close_own_journal()
+    reconcile(actor="worker:b")
+    row.refresh_from_db()
+    assert (row.status, row.attempts.get().delivery_status) == (Status.SENT, AttemptStatus.ACCEPTED)
+
+
+def test_a_late_refusal_frees_a_row_in_doubt(smtp: Sandbox) -> None:
+    row, line = a_fenced_call()
+    lapse(row)
+    release_lapsed(actor="worker:b")
+    refused = replace(line, outcome_class=OutcomeClass.TRANSIENT, code="451")
+    outcomes.record(ended=[outcomes.Ended(refused)], actor="worker:b", now=clock.now())
+    row.refresh_from_db()
+    assert (row.status, story(row)[-1]) == (Status.SCHEDULED, Cause.EVIDENCE_NOT_ARRIVED)
+
+
+def test_recording_twice_changes_nothing(smtp: Sandbox) -> None:
+    row, line = a_fenced_call()
+    outcomes.record(ended=[outcomes.Ended(line)], actor="worker:a", now=clock.now())
+    events = DeliveryEvent.objects.count()
+    outcomes.record(ended=[outcomes.Ended(line)], actor="worker:b", now=clock.now())
+    assert DeliveryEvent.objects.count() == events
+    row.refresh_from_db()
+    assert row.status == Status.SENT
+
+
+def test_lines_that_cannot_be_stored_are_set_aside_and_block_nothing(smtp: Sandbox) -> None:
+    row, line = a_fenced_call()
+    foreign = replace(line, attempt_id=uuid4())
+    journal = own_journal()
+    journal.append(foreign)
+    journal.append(line)
+    with journal.path.open("ab") as file:
+        file.write(b"{torn")
+    close_own_journal()
+    reconcile(actor="worker:b")
+    row.refresh_from_db()
+    (rejected,) = journal_directory().glob("*.rejected")
+    assert row.status == Status.SENT
+    assert len(rejected.read_bytes().splitlines()) == 2
+    assert AttentionItem.objects.get().kind == "journal_rejected"
+
+
+def test_a_live_workers_journal_is_left_alone(smtp: Sandbox) -> None:
+    row, line = a_fenced_call()
+    own_journal().append(line)
+    reconcile(actor="worker:b")
+    row.refresh_from_db()
+    assert row.status == Status.SENDING
+    assert own_journal().path.exists()
