@@ -6,9 +6,13 @@ class CoreConfig(AppConfig):
     verbose_name = "Core"
 
     def ready(self) -> None:
+        from django.core.checks import Tags, register
+
         from core import celery_signals, health_checks
+        from core.deploy_checks import state_dir_is_persistent
         from core.logs import install_hooks
 
         install_hooks()
         health_checks.register()
         celery_signals.connect()
+        register(state_dir_is_persistent, Tags.files, deploy=True)

@@ -33,7 +33,7 @@ class Command(BaseCommand):
         if options["to"] is not None or options["by"] is not None:
             # What became due by the move need not wait for the next sweep.
             for entry in settings.CELERY_BEAT_SCHEDULE.values():
-                ring(entry["task"])
+                ring(str(entry["task"]))
         self.stdout.write(moment.isoformat(timespec="seconds"))
 
 
