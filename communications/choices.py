@@ -92,6 +92,23 @@ class OutcomeClass(StrEnum):
     AMBIGUOUS = "ambiguous"
 
 
+class AttentionKind(StrEnum):
+    """What the engine asks a person to do.
+
+    in_doubt: find out whether the message arrived, then send it again or give it up. delivery_failed: reach
+    the client in another way, or correct the address and try again. provider_configuration: put our account
+    with the provider in order; what waits goes out by itself then. journal_rejected: look at the lines of a
+    lost worker that the database did not take, for they tell how calls ended. request_refused: a program
+    asked for a message that cannot be sent; correct its request or the plan's data.
+    """
+
+    IN_DOUBT = "in_doubt"
+    DELIVERY_FAILED = "delivery_failed"
+    PROVIDER_CONFIGURATION = "provider_configuration"
+    JOURNAL_REJECTED = "journal_rejected"
+    REQUEST_REFUSED = "request_refused"
+
+
 class Cause(StrEnum):
     """Why a communication changed its status. Kept with every event; finer reasons stand beside it."""
 
@@ -127,6 +144,7 @@ class Cause(StrEnum):
     RETRY = "retry"
     RATE_LIMITED = "rate_limited"
     DEFERRED = "deferred"
+    CONFIGURATION = "configuration"  # put back because our account with the provider is not in order
     NEXT_CHANNEL = "next_channel"
     NO_CHANNEL_LEFT = "no_channel_left"
     OUTCOME_UNKNOWN = "outcome_unknown"

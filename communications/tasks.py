@@ -15,7 +15,7 @@ def dispatch_due_task() -> None:
 
 @shared_task(name="communications.reconcile")
 def reconcile_task() -> None:
-    reconcile(actor=worker_name())
+    reconcile(actor=worker_name(), now=clock.now())
 
 
 @shared_task(name="communications.purge_idempotency_keys")

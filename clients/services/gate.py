@@ -16,5 +16,12 @@ def bump_gate(*, client_ids: Collection[UUID]) -> None:
 
     The fence compares the version, so nothing checked before this commit is sent after it.
     """
+    # Locked in id order first, as everywhere: an UPDATE takes its rows in any order.
+    list(
+        Client.objects.select_for_update(no_key=True)
+        .filter(id__in=client_ids)
+        .order_by("id")
+        .values_list("id")
+    )
     Client.objects.filter(id__in=client_ids).update(gate_version=F("gate_version") + 1)
     publish_many(Publication(CLIENT_CHANGED, subject=f"client:{client_id}") for client_id in client_ids)

@@ -11,7 +11,7 @@ from clients.models import Client, ContactPoint, Plan
 from clients.services.gate import bump_gate
 from core import audit
 from core.errors import Conflict, FieldProblem, Invalid
-from core.sealing import issue_key, load_keys, seal, unseal
+from core.sealing import SecretKey, issue_key, seal, unseal
 
 
 @dataclass(frozen=True)
@@ -31,22 +31,23 @@ def register_client(*, reference: str, details: ContactDetails, actor: str, now:
     Idempotent; two first requests at one instant make one client.
     """
     client = _locked(reference)
+    known = client is not None
     if client is None:
         if not (details.email or details.phone):
-            raise Invalid(
-                problems=[
-                    FieldProblem(
-                        field="client",
-                        code="unknown_client",
-                        message="This client is not known yet: give an e-mail address or a phone number.",
-                    )
-                ]
-            )
+            raise Invalid([_unknown_client()])
         client = _create(reference, details, actor, now)
-    changed = _store_name(client, details.name, now) | _store_addresses(client, details, actor, now)
-    if changed:
+    _store_name(client, details.name, now)
+    if _store_addresses(client, details, actor, now) and known:
         bump_gate(client_ids=[client.id])
     return client
+
+
+def _unknown_client() -> FieldProblem:
+    return FieldProblem(
+        field="client",
+        code="unknown_client",
+        message="This client is not known yet: give an e-mail address or a phone number.",
+    )
 
 
 def _locked(reference: str) -> Client | None:
@@ -73,13 +74,12 @@ def _create(reference: str, details: ContactDetails, actor: str, now: datetime) 
     return client
 
 
-def _store_name(client: Client, name: str | None, now: datetime) -> bool:
+def _store_name(client: Client, name: str | None, now: datetime) -> None:
     if not name or name == client.name:
-        return False
+        return
     client.name = name
     client.updated_at = now
     client.save(update_fields=["name", "updated_at"])
-    return True
 
 
 def _store_addresses(client: Client, details: ContactDetails, actor: str, now: datetime) -> bool:
@@ -112,35 +112,50 @@ def _store_addresses(client: Client, details: ContactDetails, actor: str, now: d
     return changed
 
 
+@dataclass(frozen=True)
+class PlanDetails:
+    """None leaves what is known as it is."""
+
+    event_type: str | None = None
+    event_date: date | None = None
+
+
 def register_plan(
-    *, reference: str, client: Client, event_type: str | None, event_date: date | None, now: datetime
+    *, reference: str, client: Client, key: SecretKey, details: PlanDetails, now: datetime
 ) -> Plan:
     """The plan of this reference, made if new; event type and date follow what the caller says.
 
-    Call it with the client's row locked. Raises Conflict when the plan belongs to another client.
+    Call it with the client's row locked and its key. Raises Conflict when the plan belongs to another client.
     """
     plan, created = Plan.objects.get_or_create(
         reference=reference,
-        defaults={"client": client, "event_date": event_date, "created_at": now, "updated_at": now},
+        defaults={
+            "client": client,
+            "event_type": seal(Plan, "event_type", details.event_type, key),
+            "event_date": details.event_date,
+            "created_at": now,
+            "updated_at": now,
+        },
     )
     if plan.client_id != client.id:
         raise Conflict(
             code="plan_of_another_client",
             detail="This plan belongs to another client. Check plan_id, or ask staff to reassign the plan.",
         )
-    if event_type is not None:
-        _store_event_type(plan, event_type, now)
-    if event_date is not None and plan.event_date != event_date:
-        Plan.objects.filter(id=plan.id).update(event_date=event_date, updated_at=now)
-        plan.event_date = event_date
-        if not created:
-            bump_gate(client_ids=[client.id])
+    if not created:
+        _update_plan(plan, key, details, now)
     return plan
 
 
-def _store_event_type(plan: Plan, event_type: str, now: datetime) -> None:
-    key = load_keys([plan.client.data_key_id]).get(plan.client.data_key_id)
-    if key is None or unseal(Plan, "event_type", plan.event_type, key) == event_type:
-        return
-    plan.event_type = seal(Plan, "event_type", event_type, key)
-    Plan.objects.filter(id=plan.id).update(event_type=plan.event_type, updated_at=now)
+def _update_plan(plan: Plan, key: SecretKey, details: PlanDetails, now: datetime) -> None:
+    changed = []
+    if details.event_type not in {None, unseal(Plan, "event_type", plan.event_type, key)}:
+        plan.event_type = seal(Plan, "event_type", details.event_type, key)
+        changed.append("event_type")
+    if details.event_date not in {None, plan.event_date}:
+        plan.event_date = details.event_date
+        changed.append("event_date")
+        bump_gate(client_ids=[plan.client_id])
+    if changed:
+        plan.updated_at = now
+        plan.save(update_fields=[*changed, "updated_at"])

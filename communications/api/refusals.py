@@ -8,6 +8,8 @@ from core import attention
 from core.errors import FieldProblem
 
 _UNKNOWN = "unknown"
+# Codes of problems with a field whose name the caller made up.
+_NAMED_BY_CALLER = frozenset({"unknown_field", "repeated"})
 
 
 def note_refusal(*, problems: Sequence[FieldProblem], body: Any, now: datetime) -> None:
@@ -32,4 +34,4 @@ def note_refusal(*, problems: Sequence[FieldProblem], body: Any, now: datetime) 
 
 
 def _code(problem: FieldProblem) -> str:
-    return problem.code if problem.code == "unknown_field" else f"{problem.field}:{problem.code}"
+    return problem.code if problem.code in _NAMED_BY_CALLER else f"{problem.field}:{problem.code}"

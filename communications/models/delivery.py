@@ -72,7 +72,8 @@ class DeliveryEvent(models.Model):
     to_status = models.CharField(max_length=16, blank=True)
     cause = models.CharField(max_length=32)
     actor = models.CharField(max_length=128)
-    code = models.CharField(max_length=64, blank=True)
+    reason = models.CharField(max_length=64, blank=True, help_text="The code of our rule that decided.")
+    code = models.CharField(max_length=64, blank=True, help_text="The provider's own code.")
     occurred_at = models.DateTimeField(
         help_text="When it happened, by the provider's clock where it has one."
     )

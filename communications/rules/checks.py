@@ -5,17 +5,20 @@ reasons count.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from communications.choices import Cause
 from communications.rules import reasons
 from communications.rules.reasons import CHANNEL_WORDS, Reason, ReasonCode
 from communications.rules.timing import Never, Terms, time_to_send
 
+NOT_CONFIGURED_WAIT: Final = timedelta(minutes=15)
+
 
 @dataclass(frozen=True)
 class CheckFacts:
-    """One claimed communication as the database has it now."""
+    """One claimed communication as the database has it now. `configured`: its channel has a connector."""
 
     terms: Terms
     has_contact_point: bool
@@ -24,6 +27,7 @@ class CheckFacts:
     client_erased: bool = False
     plan_cancelled: bool = False
     cancel_requested: bool = False
+    configured: bool = True
 
 
 @dataclass(frozen=True)
@@ -54,12 +58,24 @@ def check(facts: CheckFacts, now: datetime) -> Go | NotNow | Refuse:
     refused = _refusal(facts)
     if refused is not None:
         return refused
+    if not facts.configured:
+        return _until_configured(facts.terms, now)
     due = time_to_send(facts.terms, now)
     if isinstance(due, Never):
         return Refuse(Cause.REFUSED_BY_CHECK, due.reason)
     if due.at > now:
         return NotNow(due.at, due.reasons)
     return Go(due.send_before)
+
+
+def _until_configured(terms: Terms, now: datetime) -> NotNow | Refuse:
+    """Somebody took the settings away: it waits until they are back or it would be too late."""
+    reason = reasons.NOT_CONFIGURED.because(channel=CHANNEL_WORDS[terms.channel])
+    again_at = now + NOT_CONFIGURED_WAIT
+    ends_at = terms.expires_at if terms.deliver_by is None else min(terms.expires_at, terms.deliver_by)
+    if again_at < ends_at:
+        return NotNow(again_at, (reason,))
+    return Refuse(Cause.REFUSED_BY_CHECK, reason)
 
 
 def _refusal(facts: CheckFacts) -> Refuse | None:

@@ -34,8 +34,7 @@ class PreferenceFacts:
 
 @dataclass(frozen=True)
 class Facts:
-    """One request at one instant. A channel that `channels` does not name is not set up. `expires_at` None
-    takes the message type's default; what a stored request already has stands."""
+    """One request at one instant. A channel that `channels` does not name is not set up."""
 
     rule: MessageTypeRule
     urgency: Urgency
@@ -48,7 +47,6 @@ class Facts:
     send_at: datetime | None = None
     deliver_by: datetime | None = None
     event_date: date | None = None
-    expires_at: datetime | None = None
 
     def terms_on(self, channel: Channel) -> Terms:
         """What bounds the time on one channel."""
@@ -68,9 +66,4 @@ class Facts:
     def expiry(self) -> tuple[datetime, bool]:
         """When the message stops being worth sending, and whether that is the event's doing."""
         start = max(self.now, self.send_at) if self.send_at is not None else self.now
-        default, ends_with_event = expiry(self.rule, from_=start, event_date=self.event_date, zone=self.zone)
-        if self.expires_at is None:
-            return default, ends_with_event
-        if ends_with_event and default <= self.expires_at:
-            return default, True
-        return self.expires_at, False
+        return expiry(self.rule, from_=start, event_date=self.event_date, zone=self.zone)

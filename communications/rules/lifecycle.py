@@ -95,6 +95,7 @@ TABLE: Final[tuple[Move, ...]] = (
         Cause.RETRY,
         Cause.RATE_LIMITED,
         Cause.DEFERRED,
+        Cause.CONFIGURATION,
         Cause.NEXT_CHANNEL,
         Cause.NOT_NOW,
         Cause.NOT_CALLED,
@@ -144,8 +145,6 @@ ALLOWED_PAIRS: Final[frozenset[tuple[Status, Status]]] = frozenset(
 INITIAL_STATUSES: Final[frozenset[Status]] = frozenset(move.to for move in TABLE if move.source is NEW)
 """With what status a row may be inserted."""
 
-FINAL_STATUSES: Final[frozenset[Status]] = frozenset(Status) - {source for source, _ in ALLOWED_PAIRS}
-
 
 def decide(current: Source, to: Status, cause: Cause) -> Status | None:
     """The status that a row gets when `cause` asks for `to`, or None: refused, nothing changes.
@@ -153,22 +152,6 @@ def decide(current: Source, to: Status, cause: Cause) -> Status | None:
     A receipt of `delivered` for a row that is `opened` already gives None: the rank only rises.
     """
     return to if cause in _CAUSES.get((current, to), frozenset()) else None
-
-
-def sources_of(to: Status, cause: Cause) -> frozenset[Status]:
-    """The statuses from which `cause` may lead to `to`: the guard of a set-based UPDATE."""
-    return frozenset(
-        move.source for move in TABLE if move.source is not None and move.to == to and cause in move.causes
-    )
-
-
-def status_after_undo(before: Status) -> Status:
-    """Where a wrongly read answer returns to: the status that the row had before it was `responded`.
-
-    A row that was waiting or being sent when the answer came does not go back to that: its retry was dropped
-    then, and nothing may go out by itself. It is in doubt, for a person to decide.
-    """
-    return before if (Status.RESPONDED, before) in ALLOWED_PAIRS else Status.IN_DOUBT
 
 
 ATTEMPT_RANK: Final[dict[AttemptStatus, int]] = {
@@ -183,21 +166,3 @@ ATTEMPT_RANK: Final[dict[AttemptStatus, int]] = {
 """What is known for surer ranks higher. `unknown` can still become everything that is surer, also what the
 journal of a killed worker tells of it (`not_called`). `delivered` outranks `undelivered`: a provider may tell
 of a failure first and of the delivery after it, and once an attempt is delivered bad news changes nothing."""
-
-ATTEMPT_PAIRS: Final[frozenset[tuple[AttemptStatus, AttemptStatus]]] = frozenset(
-    (source, to) for source, low in ATTEMPT_RANK.items() for to, high in ATTEMPT_RANK.items() if high > low
-)
-
-
-def merge_attempt(current: AttemptStatus, told: AttemptStatus) -> AttemptStatus:
-    """The status of an attempt after one more piece of evidence.
-
-    Commutative, associative and idempotent, so it comes out the same whatever order receipts arrive in and
-    however often.
-    """
-    return max(current, told, key=ATTEMPT_RANK.__getitem__)
-
-
-def merge_attempts(told: Iterable[AttemptStatus]) -> AttemptStatus:
-    """The status that all the evidence together gives; `calling` when there is none."""
-    return max(told, key=ATTEMPT_RANK.__getitem__, default=AttemptStatus.CALLING)

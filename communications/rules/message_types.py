@@ -57,8 +57,7 @@ class ChannelRule:
 
 @dataclass(frozen=True)
 class MessageTypeRule:
-    """One row of the table. `channels` empty: the highest ranked open channel. `caller_sets` names what the
-    request may say otherwise; the value here is what holds when it does not."""
+    """One row of the table. `channels` empty: the highest ranked open channel."""
 
     name: MessageType
     label: str
@@ -73,19 +72,11 @@ class MessageTypeRule:
     mergeable: bool = False
     expires_after: timedelta = DEFAULT_EXPIRY
     ends_with_event: bool = True
-    caller_sets: frozenset[str] = frozenset()
 
     @property
     def staged(self) -> bool:
         """Staged types are sent once per plan for good; the others may come again."""
         return self.stage is not None
-
-    def expects_answer(self, asked: bool | None = None) -> bool:
-        """Whether the message waits for an answer. What the caller asked counts only where the type leaves it
-        to the caller."""
-        if self.answer is Answer.SELECTION:
-            return True
-        return bool(asked) if self.answer in {Answer.BY_CALLER, Answer.AS_REMINDED} else False
 
     def content_on(self, channel: Channel) -> ContentType:
         """What goes out on `channel`: the table's word; on a channel that the table does not name, everything
@@ -129,7 +120,6 @@ _TABLE: Final = (
         channels=(_primary(Channel.EMAIL, ContentType.DETAILED),),
         answer=Answer.BY_CALLER,
         capped=True,
-        caller_sets=frozenset({"expects_response"}),
     ),
     MessageTypeRule(
         name=MessageType.VENDOR_OPTIONS,
@@ -192,7 +182,6 @@ _TABLE: Final = (
         channels=(_primary(Channel.EMAIL, ContentType.SHORT),),
         answer=Answer.AS_REMINDED,
         capped=True,
-        caller_sets=frozenset({"expects_response"}),
     ),
     MessageTypeRule(
         name=MessageType.TIMELINE_UPDATE,
@@ -225,7 +214,6 @@ _TABLE: Final = (
         capped=True,
         mergeable=True,
         ends_with_event=False,
-        caller_sets=frozenset({"content_type", "purpose", "expects_response"}),
     ),
 )
 

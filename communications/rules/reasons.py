@@ -292,4 +292,4 @@ TOO_LATE = _reason(
 )
 
 REASONS: Final[MappingProxyType[str, str]] = MappingProxyType(_catalogue)
-"""Code → what it means; the catalogue that the API shows."""
+"""Code → what it means: every reason that there is."""

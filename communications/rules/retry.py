@@ -13,7 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from communications.choices import OutcomeClass, Urgency
+from communications.choices import Cause, OutcomeClass, Urgency
 from communications.rules import reasons
 from communications.rules.reasons import Reason, ReasonCode
 from core.choices import Channel
@@ -37,17 +37,6 @@ class Action(StrEnum):
     FALLBACK = "fallback"
     FAILED = "failed"
     IN_DOUBT = "in_doubt"
-
-
-class Alert(StrEnum):
-    """Who is told."""
-
-    STAFF = "staff"
-    ADMINISTRATORS = "administrators"
-
-
-_STAFF: Final = frozenset({Alert.STAFF})
-_ADMINISTRATORS: Final = frozenset({Alert.ADMINISTRATORS})
 
 
 @dataclass(frozen=True)
@@ -78,24 +67,24 @@ class CallFacts:
 
 @dataclass(frozen=True)
 class NextStep:
-    """What to do now. `due_at` is set for retry and put_back. `alerts`: who is told. `opens_circuit`: nothing
-    more is sent through this connector for now. `opted_out`: the consent ledger gets a row. `with_template`:
-    the retry uses an approved template."""
+    """What to do now. `due_at` is set for retry and put_back; why it goes back tells `cause_of`."""
 
     action: Action
     reason: Reason
     due_at: datetime | None = None
     spends_retry: bool = False
     mark_undeliverable: bool = False
-    alerts: frozenset[Alert] = frozenset()
-    opens_circuit: bool = False
-    opted_out: bool = False
-    with_template: bool = False
 
 
 def next_step(facts: CallFacts) -> NextStep:
     """What follows from the outcome. Total: every class has a rule."""
     return _SETTLED.get(facts.outcome) or _RULES[facts.outcome](facts)
+
+
+def cause_of(outcome: OutcomeClass) -> Cause:
+    """Why a row goes back to the queue on the same channel after `outcome` (retry or put_back). KeyError for
+    the classes that never do."""
+    return _BACK_TO_QUEUE[outcome]
 
 
 def retry_delay(retries_spent: int, jitter: float) -> timedelta:
@@ -144,12 +133,12 @@ def _deferred_long(facts: CallFacts) -> NextStep:
 
 
 def _recipient(facts: CallFacts) -> NextStep:
-    return _leave_channel(facts, reasons.RECIPIENT_REFUSED, mark_undeliverable=True, alerts=_STAFF)
+    return _leave_channel(facts, reasons.RECIPIENT_REFUSED, mark_undeliverable=True)
 
 
 def _weak_recipient(facts: CallFacts) -> NextStep:
     if facts.weak_in_a_row >= WEAK_TO_MARK:
-        return _leave_channel(facts, reasons.RECIPIENT_UNSURE, mark_undeliverable=True, alerts=_STAFF)
+        return _leave_channel(facts, reasons.RECIPIENT_UNSURE, mark_undeliverable=True)
     if facts.weak_before or facts.retries_spent >= len(RETRY_AFTER_MINUTES):
         return _leave_channel(facts, reasons.RECIPIENT_UNSURE)
     return _wait(facts, Action.RETRY, _asked_or(facts, WEAK_RETRY_AFTER), reasons.RETRY_LATER)
@@ -162,68 +151,41 @@ def _content(facts: CallFacts) -> NextStep:
 def _needs_template(facts: CallFacts) -> NextStep:
     if not facts.template_ready or facts.now >= facts.deadline:
         return _leave_channel(facts, reasons.NO_TEMPLATE)
-    return NextStep(Action.RETRY, reasons.NEEDS_TEMPLATE.because(), due_at=facts.now, with_template=True)
+    return NextStep(Action.RETRY, reasons.NEEDS_TEMPLATE.because(), due_at=facts.now)
 
 
 def _config(facts: CallFacts) -> NextStep:
     # E-mail that is set up wrongly must not turn a whole mailing into SMS: only critical goes elsewhere.
     if facts.channel is Channel.EMAIL and facts.urgency is not Urgency.CRITICAL:
-        return _wait(
-            replace(facts, has_fallback=False),
-            Action.PUT_BACK,
-            CONFIG_HOLD,
-            reasons.CONFIGURATION_HOLD,
-            alerts=_ADMINISTRATORS,
-            opens_circuit=True,
-        )
-    return _leave_channel(facts, reasons.CONFIGURATION, alerts=_ADMINISTRATORS, opens_circuit=True)
+        held = replace(facts, has_fallback=False)
+        return _wait(held, Action.PUT_BACK, CONFIG_HOLD, reasons.CONFIGURATION_HOLD)
+    return _leave_channel(facts, reasons.CONFIGURATION)
 
 
 def _opted_out(facts: CallFacts) -> NextStep:
-    return _leave_channel(facts, reasons.OPTED_OUT, opted_out=True)
+    return _leave_channel(facts, reasons.OPTED_OUT)
 
 
-def _wait(
-    facts: CallFacts,
-    action: Action,
-    delay: timedelta,
-    code: ReasonCode,
-    *,
-    alerts: frozenset[Alert] = frozenset(),
-    opens_circuit: bool = False,
-) -> NextStep:
+def _wait(facts: CallFacts, action: Action, delay: timedelta, code: ReasonCode) -> NextStep:
     """To the queue for `delay` if that still meets the deadline, else away from the channel."""
     due_at = facts.now + delay
     if due_at >= facts.deadline:
-        return _leave_channel(facts, reasons.TOO_LATE, alerts=alerts, opens_circuit=opens_circuit)
+        return _leave_channel(facts, reasons.TOO_LATE)
     return NextStep(
         action,
         code.because(wait=_wait_text(delay)),
         due_at=due_at,
         spends_retry=action is Action.RETRY,
-        alerts=alerts,
-        opens_circuit=opens_circuit,
     )
 
 
-def _leave_channel(
-    facts: CallFacts,
-    code: ReasonCode,
-    *,
-    mark_undeliverable: bool = False,
-    alerts: frozenset[Alert] = frozenset(),
-    opens_circuit: bool = False,
-    opted_out: bool = False,
-) -> NextStep:
-    """Fallback at once. Without one, or past the deadline: failed, and administrators are told (REL-3)."""
+def _leave_channel(facts: CallFacts, code: ReasonCode, *, mark_undeliverable: bool = False) -> NextStep:
+    """Fallback at once. Without one, or past the deadline: failed (REL-3)."""
     goes_on = facts.has_fallback and facts.now < facts.deadline
     return NextStep(
         Action.FALLBACK if goes_on else Action.FAILED,
         code.because(),
         mark_undeliverable=mark_undeliverable,
-        alerts=alerts if goes_on else alerts | _ADMINISTRATORS,
-        opens_circuit=opens_circuit,
-        opted_out=opted_out,
     )
 
 
@@ -238,6 +200,17 @@ _RULES: Final[MappingProxyType[OutcomeClass, Callable[[CallFacts], NextStep]]] =
         OutcomeClass.NEEDS_TEMPLATE: _needs_template,
         OutcomeClass.CONFIG: _config,
         OutcomeClass.OPTED_OUT: _opted_out,
+    }
+)
+
+_BACK_TO_QUEUE: Final[MappingProxyType[OutcomeClass, Cause]] = MappingProxyType(
+    {
+        OutcomeClass.TRANSIENT: Cause.RETRY,
+        OutcomeClass.WEAK_RECIPIENT: Cause.RETRY,
+        OutcomeClass.NEEDS_TEMPLATE: Cause.RETRY,
+        OutcomeClass.RATE_LIMITED: Cause.RATE_LIMITED,
+        OutcomeClass.DEFERRED_LONG: Cause.DEFERRED,
+        OutcomeClass.CONFIG: Cause.CONFIGURATION,
     }
 )
 

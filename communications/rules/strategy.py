@@ -77,28 +77,6 @@ class Strategy:
             "refused": self.refused.value if self.refused else None,
         }
 
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> "Strategy":
-        """What `as_json` gave. Raises KeyError or ValueError for anything else."""
-        return cls(
-            deliveries=tuple(
-                Delivery(
-                    channel=Channel(item["channel"]),
-                    role=Role(item["role"]),
-                    send_at=datetime.fromisoformat(item["send_at"]),
-                    send_before=datetime.fromisoformat(item["send_before"]),
-                    content_type=ContentType(item["content_type"]),
-                    priority=item["priority"],
-                )
-                for item in stored["deliveries"]
-            ),
-            fallbacks=tuple(Channel(name) for name in stored["fallbacks"]),
-            reasons=tuple(Reason(item["code"], item["text"]) for item in stored["reasons"]),
-            expires_at=datetime.fromisoformat(stored["expires_at"]),
-            batch_key=stored["batch_key"],
-            refused=Cause(stored["refused"]) if stored["refused"] else None,
-        )
-
 
 @dataclass(frozen=True)
 class _Candidate:

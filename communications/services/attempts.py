@@ -34,8 +34,11 @@ def begin_calls(calls: Sequence[PlannedCall], *, offset: timedelta) -> dict[UUID
     One autocommitted statement. It locks the clients' gate rows FOR SHARE, so a change of consent, preferences or
     addresses that is committed before is seen, and writes only for rows whose lease is still ours and alive, whose
     client's gate is as it was checked, that nobody asked to cancel, and whose window is still open. Call nothing
-    that it does not return. When its answer is lost, call nothing at all.
+    that it does not return. When its answer is lost, call nothing at all. Raises RuntimeError inside a transaction,
+    where nothing would be committed before the calls.
     """
+    if connection.in_atomic_block:
+        raise RuntimeError("The fence must be committed before the calls; do not pass it in a transaction.")
     columns: list[list[Any]] = [
         [call.communication_id for call in calls],
         [call.client_id for call in calls],
@@ -62,10 +65,14 @@ _FENCE = """
     ), gate AS MATERIALIZED (
         SELECT id, gate_version FROM crm_clients
          WHERE id IN (SELECT client_id FROM input) ORDER BY id FOR SHARE
+    ), held AS MATERIALIZED (
+        SELECT id FROM crm_communications
+         WHERE id IN (SELECT communication_id FROM input) ORDER BY id FOR NO KEY UPDATE
     ), mine AS (
         UPDATE crm_communications c
            SET call_started_at = clock_timestamp(), attempt_count = c.attempt_count + 1
           FROM input i JOIN gate g ON g.id = i.client_id AND g.gate_version = i.gate_version
+                       JOIN held h ON h.id = i.communication_id
          WHERE c.id = i.communication_id AND c.status = 'sending' AND c.lease_token = i.lease_token
            AND NOT c.cancel_requested
            AND clock_timestamp() < c.lease_expires_at AND clock_timestamp() < i.send_before

@@ -60,7 +60,7 @@ def call_all(
             journal.append(end.line)
         except OSError:
             # A full disk must not hide what the provider said: the database is told in a moment.
-            log.critical("journal_not_written", communication_id=str(call.communication_id))
+            log.critical("journal not written", communication_id=str(call.communication_id))
             return replace(end, journalled=False)
         return end
 
@@ -74,7 +74,7 @@ def _make(call: Call, connector: Connector, fenced_at: float, now: Callable[[], 
         outcome = connector.send(call.message)
     except Exception as error:
         # A connector that raises is a bug of ours, and the call may have gone through: never repeat it blindly.
-        log.exception("connector_raised", provider=connector.name, error_type=type(error).__name__)
+        log.exception("connector raised", provider=connector.name, error_type=type(error).__name__)
         outcome = Outcome(OutcomeClass.AMBIGUOUS, code=type(error).__name__)
     return _end(call, outcome, now())
 

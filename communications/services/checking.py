@@ -2,23 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 from uuid import UUID
 
 from clients.models import ContactPoint
 from communications.choices import Cause, Status
 from communications.gateway import configured_channels
-from communications.rules import reasons
 from communications.rules.checks import CheckFacts, Go, NotNow, Refuse, check
 from communications.rules.message_types import MESSAGE_TYPES
 from communications.rules.timing import Terms, expiry
 from communications.selectors.sending import SendJob
 from communications.services import lifecycle
 from communications.services.lifecycle import Transition
-from preferences.rules.consent import open_by_default
-
-_NOT_CONFIGURED_WAIT: Final = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
@@ -35,23 +30,13 @@ def check_jobs(*, jobs: Sequence[SendJob], lease_token: UUID, actor: str, now: d
     cleared: list[Cleared] = []
     stopped: list[Transition] = []
     for job in jobs:
-        verdict = _verdict(job, now)
+        verdict = check(_facts(job), now)
         if isinstance(verdict, Go) and job.contact_point is not None:
             cleared.append(Cleared(job, job.contact_point, verdict.send_before))
         elif not isinstance(verdict, Go):
             stopped.append(_stop(job, verdict, lease_token, actor, now))
-    lifecycle.apply(stopped)
+    lifecycle.apply(stopped, now=now)
     return cleared
-
-
-def _verdict(job: SendJob, now: datetime) -> Go | NotNow | Refuse:
-    if job.channel not in configured_channels():
-        # Somebody took the settings away; the message waits until they are back or it expires.
-        wait = now + _NOT_CONFIGURED_WAIT
-        if wait < job.expires_at:
-            channel = reasons.CHANNEL_WORDS[job.channel]
-            return NotNow(wait, (reasons.NOT_CONFIGURED.because(channel=channel),))
-    return check(_facts(job), now)
 
 
 def terms_of(job: SendJob) -> Terms:
@@ -81,7 +66,8 @@ def _facts(job: SendJob) -> CheckFacts:
     return CheckFacts(
         terms=terms_of(job),
         has_contact_point=point is not None,
-        consent_allowed=open_by_default(job.channel),
+        consent_allowed=job.channel in job.allowed_channels,
+        configured=job.channel in configured_channels(),
         undeliverable=point is not None and point.undeliverable_at is not None,
         client_erased=job.row["client_erased_at"] is not None or job.key is None,
         plan_cancelled=job.row["plan_cancelled_at"] is not None,
@@ -98,7 +84,7 @@ def _stop(job: SendJob, verdict: NotNow | Refuse, lease_token: UUID, actor: str,
             actor=actor,
             at=now,
             lease_token=lease_token,
-            code=verdict.reasons[0].code if verdict.reasons else "",
+            reason=verdict.reasons[0].code if verdict.reasons else "",
             changes={"due_at": verdict.due_at},
         )
     return Transition(
@@ -108,5 +94,5 @@ def _stop(job: SendJob, verdict: NotNow | Refuse, lease_token: UUID, actor: str,
         actor=actor,
         at=now,
         lease_token=lease_token,
-        code=verdict.reason.code,
+        reason=verdict.reason.code,
     )

@@ -22,8 +22,11 @@ from communications.services.checking import Cleared
 
 @dataclass(frozen=True)
 class Prepared:
+    """`degraded` says what went wrong with the HTML, empty when nothing did."""
+
     message: OutgoingMessage
     html_sha256: str
+    degraded: str
 
 
 def prepare_email(cleared: Cleared, *, attempt_id: UUID, now: datetime) -> Prepared:
@@ -65,6 +68,7 @@ def prepare_email(cleared: Cleared, *, attempt_id: UUID, now: datetime) -> Prepa
             payload=payload,
         ),
         html.sha256,
+        html.degraded,
     )
 
 

@@ -9,7 +9,7 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import groupby, islice
 from typing import Final
 from uuid import UUID, uuid4
@@ -25,9 +25,10 @@ from communications.services.checking import Cleared, check_jobs
 from communications.services.composing import Prepared, prepare_email
 from communications.services.journal import close_own_journal, own_journal
 from communications.services.lifecycle import Transition
-from communications.services.queue import LEASE, Claim, claim_due, renew_lease
+from communications.services.queue import DISPATCH_TASK, LEASE, Claim, claim_due, renew_lease
 from core import clock
 from core.logs import get_logger
+from core.wake import ring
 
 log = get_logger("dispatch")
 
@@ -40,21 +41,29 @@ def worker_name() -> str:
     return f"worker:{socket.gethostname()}:{os.getpid()}"
 
 
-def dispatch_due(*, seconds: float = 50.0) -> int:
+def dispatch_due(*, seconds: float = 5.0) -> int:
     """Send what is due until nothing is, or `seconds` have passed; returns how many rows were worked on.
 
-    Any number of workers on any number of hosts may run it at once.
+    Any number of workers on any number of hosts may run it at once. It is kept short so that a worker can be stopped
+    and other work gets its turn; what is left is rung for again.
     """
     until = time.monotonic() + seconds
-    worked = 0
-    while time.monotonic() < until:
-        offset, worker = clock.offset(), worker_name()
-        claim = claim_due(limit=BATCH, offset=offset, worker=worker)
-        if claim is None:
+    worked = _claim_and_send(limit=1, suspicious=True)
+    while taken := _claim_and_send(limit=BATCH, suspicious=False):
+        worked += taken
+        if time.monotonic() > until:
+            ring(DISPATCH_TASK)
             break
-        _Batch(claim, offset, worker).run()
-        worked += len(claim.ids)
     return worked
+
+
+def _claim_and_send(*, limit: int, suspicious: bool) -> int:
+    offset, worker = clock.offset(), worker_name()
+    claim = claim_due(limit=limit, offset=offset, worker=worker, suspicious=suspicious)
+    if claim is None:
+        return 0
+    _Batch(claim, offset, worker).run()
+    return len(claim.ids)
 
 
 @dataclass(frozen=True)
@@ -99,7 +108,6 @@ class _Batch:
         numbers = begin_calls(
             [self._planned(item, connector) for item in ready.values()], offset=self._offset
         )
-        self._put_back([item.job.communication_id for key, item in ready.items() if key not in numbers])
         ends = call_all(
             calls=[
                 Call(
@@ -123,6 +131,7 @@ class _Batch:
                         text=end.text,
                         key=ready[end.line.attempt_id].job.key,
                         html_sha256=ready[end.line.attempt_id].prepared.html_sha256,
+                        degraded=ready[end.line.attempt_id].prepared.degraded,
                     )
                     for end in ends
                 ],
@@ -134,6 +143,8 @@ class _Batch:
             close_own_journal()
             raise
         journal.confirm(sum(end.journalled for end in ends))
+        # Only now: between fence and calls nothing may go wrong or take time.
+        self._put_back([item.job.communication_id for key, item in ready.items() if key not in numbers])
 
     def _compose(self, group: Sequence[Cleared]) -> Iterator[_Ready]:
         for cleared in group:
@@ -143,7 +154,7 @@ class _Batch:
             except Exception:
                 # A row that cannot be composed must not stop its batch. It keeps its lease: after a few lapses it
                 # is claimed alone, and then failed and shown.
-                log.exception("compose_failed", communication_id=str(cleared.job.communication_id))
+                log.exception("compose failed", communication_id=str(cleared.job.communication_id))
                 continue
             yield _Ready(cleared, prepared, attempt_id)
 
@@ -165,16 +176,19 @@ class _Batch:
         """Due again at once: something changed since the check, so it is checked anew."""
         now = self._now()
         lifecycle.apply(
-            Transition(
-                communication_id=identifier,
-                to=Status.SCHEDULED,
-                cause=Cause.NOT_CALLED,
-                actor=self._worker,
-                at=now,
-                lease_token=self._claim.lease_token,
-                changes={"due_at": now},
-            )
-            for identifier in ids
+            (
+                Transition(
+                    communication_id=identifier,
+                    to=Status.SCHEDULED,
+                    cause=Cause.NOT_CALLED,
+                    actor=self._worker,
+                    at=now,
+                    lease_token=self._claim.lease_token,
+                    changes={"due_at": now},
+                )
+                for identifier in ids
+            ),
+            now=now,
         )
 
     def _keep_lease(self) -> bool:
@@ -188,7 +202,8 @@ class _Batch:
         return True
 
     def _now(self) -> datetime:
-        return datetime.now(UTC) + self._offset
+        """The database's clock, on from the claim, whatever this machine's says; and the demo's offset."""
+        return self._claim.claimed_at + timedelta(seconds=time.monotonic() - self._claimed) + self._offset
 
 
 def _groups(cleared: Sequence[Cleared]) -> Iterator[tuple[Connector, list[Cleared]]]:

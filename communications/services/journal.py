@@ -21,6 +21,7 @@ from django.conf import settings
 from communications.choices import OutcomeClass
 
 _SUFFIX = ".jsonl"
+_LONGEST_WAIT_SECONDS = 366 * 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,15 @@ class JournalLine:
             outcome_class=OutcomeClass(outcome) if outcome else None,
             code=str(data["code"]),
             provider_message_id=str(data["provider_message_id"]),
-            retry_after_seconds=data["retry_after_seconds"],
+            retry_after_seconds=_seconds(data["retry_after_seconds"]),
             at=datetime.fromisoformat(data["at"]),
         )
+
+
+def _seconds(value: float | None) -> float | None:
+    if value is not None and not 0 <= value <= _LONGEST_WAIT_SECONDS:
+        raise ValueError("no waiting time")
+    return value
 
 
 class Journal:
@@ -73,8 +80,16 @@ class Journal:
         self._open_lines = 0
 
     def append(self, line: JournalLine) -> None:
+        """Raises OSError when the line could not be written whole; then nothing of it stays."""
+        rest = line.as_bytes()
         with self._lock:
-            os.write(self._file, line.as_bytes())
+            start = os.fstat(self._file).st_size
+            try:
+                while rest:
+                    rest = rest[os.write(self._file, rest) :]
+            except OSError:
+                os.ftruncate(self._file, start)
+                raise
             self._open_lines += 1
 
     def confirm(self, lines: int) -> None:

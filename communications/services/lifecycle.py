@@ -30,6 +30,7 @@ _COLUMNS: dict[str, str] = {
     "lapsed_leases": "smallint",
     "lease_expires_at": "timestamptz",
     "lease_token": "uuid",
+    "metadata": "jsonb",
     "outcome_code": "text",
     "put_back_count": "smallint",
     "retry_count": "smallint",
@@ -55,8 +56,11 @@ _STAFF_KNOW_BETTER = frozenset({Cause.STAFF_RESEND, Cause.STAFF_RETRY})
 
 @dataclass(frozen=True)
 class Transition:
-    """One wished change. `at` is when it happened. With `lease_token`, it is a worker's word and counts only while
-    that lease is the row's; with `attempt_number`, only while that attempt is the newest."""
+    """One wished change. `at` is when it happened, `reason` our rule's code, `code` the provider's.
+
+    With `lease_token` it is a worker's word and counts only while that lease is the row's; with `attempt_number`,
+    only while that attempt is the newest.
+    """
 
     communication_id: UUID
     to: Status
@@ -66,6 +70,7 @@ class Transition:
     lease_token: UUID | None = None
     attempt_id: UUID | None = None
     attempt_number: int | None = None
+    reason: str = ""
     code: str = ""
     payload: bytes | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
@@ -108,8 +113,10 @@ def create(*, communications: Sequence[Communication], cause: Cause, actor: str,
         )
 
 
-def apply(transitions: Iterable[Transition]) -> Applied:
+def apply(transitions: Iterable[Transition], *, now: datetime) -> Applied:
     """Make the changes that the table allows and tell which it refused. At most one transition per row.
+
+    `now` is when we learned of it, which may be long after a transition's `at`.
 
     Idempotent for receipts and late evidence: what is already so changes nothing and adds no event.
     """
@@ -128,7 +135,7 @@ def apply(transitions: Iterable[Transition]) -> Applied:
             else:
                 accepted.append(allowed)
         _update(accepted, current)
-        _write_events(accepted, current)
+        _write_events(accepted, current, now)
     return Applied(
         {change.communication_id: current[change.communication_id].status for change in accepted},
         tuple(unchanged),
@@ -166,7 +173,8 @@ def _allowed(wish: Transition, current: _Current) -> Transition | None:
         return None
     if wish.to is Status.SCHEDULED and current.cancel_requested and wish.cause not in _STAFF_KNOW_BETTER:
         # Asked to cancel while it was being sent: it does not go back to the queue.
-        return replace(wish, to=Status.CANCELLED, cause=Cause.CANCEL_REQUESTED)
+        instead = replace(wish, to=Status.CANCELLED, cause=Cause.CANCEL_REQUESTED)
+        return instead if table.decide(current.status, instead.to, instead.cause) else wish
     return wish
 
 
@@ -178,7 +186,8 @@ def _changes(transition: Transition, current: _Current) -> dict[str, Any]:
         changes.setdefault(reached, transition.at)
     if current.status is Status.SENDING and transition.to is not Status.SENDING:
         changes |= {"lease_token": None, "lease_expires_at": None}
-    if transition.to is Status.SCHEDULED:
+    if transition.to not in {Status.SENDING, Status.IN_DOUBT}:
+        # The wish to cancel was granted, or came too late, or a person took it back.
         changes["cancel_requested"] = False
     if current.status is Status.FAILED:
         changes["failed_at"] = None
@@ -205,7 +214,7 @@ def _update(accepted: Sequence[Transition], current: Mapping[UUID, _Current]) ->
             cursor.execute(sql, [list(values) for values in zip(*rows, strict=True)])
 
 
-def _write_events(accepted: Sequence[Transition], current: Mapping[UUID, _Current]) -> None:
+def _write_events(accepted: Sequence[Transition], current: Mapping[UUID, _Current], now: datetime) -> None:
     if not accepted:
         return
     rows = [
@@ -216,6 +225,7 @@ def _write_events(accepted: Sequence[Transition], current: Mapping[UUID, _Curren
             change.to.value,
             change.cause.value,
             change.actor,
+            change.reason,
             change.code,
             change.at,
             change.payload,
@@ -223,12 +233,11 @@ def _write_events(accepted: Sequence[Transition], current: Mapping[UUID, _Curren
         for change in accepted
     ]
     sql = """
-        INSERT INTO crm_delivery_events (communication_id, attempt_id, from_status, to_status, cause, actor, code,
-                                         occurred_at, recorded_at, payload)
-        SELECT communication_id, attempt_id, from_status, to_status, cause, actor, code, at, at, payload
+        INSERT INTO crm_delivery_events (communication_id, attempt_id, from_status, to_status, cause, actor,
+                                         reason, code, occurred_at, payload, recorded_at)
+        SELECT input.*, %s::timestamptz
           FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
-                      %s::timestamptz[], %s::bytea[])
-               AS input(communication_id, attempt_id, from_status, to_status, cause, actor, code, at, payload)
+                      %s::text[], %s::timestamptz[], %s::bytea[]) AS input
     """
     with connection.cursor() as cursor:
-        cursor.execute(sql, [list(values) for values in zip(*rows, strict=True)])
+        cursor.execute(sql, [now, *(list(values) for values in zip(*rows, strict=True))])

@@ -1,5 +1,6 @@
 """Recording how calls ended: attempts, the communication's next status, and who has to be told. Idempotent."""
 
+import json
 import random
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -12,9 +13,9 @@ from django.db.models import Count, F
 
 from clients.models import ContactPoint
 from clients.services.gate import bump_gate
-from communications.choices import AttemptStatus, Cause, OutcomeClass, Status, Urgency
+from communications.choices import AttemptStatus, AttentionKind, Cause, OutcomeClass, Status, Urgency
 from communications.models import DeliveryAttempt, DeliveryEvent
-from communications.rules.retry import Action, CallFacts, NextStep, next_step
+from communications.rules.retry import Action, CallFacts, NextStep, cause_of, next_step
 from communications.services import attempts, lifecycle
 from communications.services.journal import JournalLine
 from communications.services.lifecycle import Transition
@@ -36,6 +37,7 @@ class Ended:
     text: str = ""
     key: SecretKey | None = None
     html_sha256: str = ""
+    degraded: str = ""
 
     @property
     def attempt_status(self) -> AttemptStatus:
@@ -62,6 +64,10 @@ class _Judged:
     @property
     def communication_id(self) -> UUID:
         return self.ended.line.communication_id
+
+    @property
+    def outcome(self) -> OutcomeClass | None:
+        return self.ended.line.outcome_class
 
 
 def record(*, ended: Sequence[Ended], actor: str, now: datetime) -> frozenset[UUID]:
@@ -144,21 +150,18 @@ def _judge(end: Ended, row: dict[str, Any], weak: dict[UUID, tuple[int, int]], n
 
 def _move(judged: Sequence[_Judged], actor: str, now: datetime) -> set[UUID]:
     """Apply what follows; what came too late for its lease, again as evidence. Returns the rows changed."""
-    applied = lifecycle.apply(_transition(item, actor, now) for item in judged)
+    applied = lifecycle.apply((_transition(item, actor, now) for item in judged), now=now)
     too_late = {transition.communication_id for transition in applied.unchanged}
-    late = lifecycle.apply(
-        transition
-        for item in judged
-        if item.communication_id in too_late and (transition := _evidence(item, actor, now)) is not None
-    )
+    evidence = (_evidence(item, actor, now) for item in judged if item.communication_id in too_late)
+    late = lifecycle.apply((transition for transition in evidence if transition is not None), now=now)
     return set(applied.changed) | set(late.changed)
 
 
 def _transition(item: _Judged, actor: str, now: datetime) -> Transition:
     line = item.ended.line
     to, cause, changes = _next_status(item, now)
-    if item.ended.html_sha256 and to is Status.SENT:
-        changes["html_sha256"] = item.ended.html_sha256
+    if to is Status.SENT:
+        changes |= _what_was_sent(item.ended)
     return Transition(
         communication_id=line.communication_id,
         to=to,
@@ -167,21 +170,23 @@ def _transition(item: _Judged, actor: str, now: datetime) -> Transition:
         at=line.at,
         lease_token=line.lease_token,
         attempt_id=line.attempt_id,
+        reason=item.step.reason.code if item.step is not None else "",
         code=line.code,
         payload=item.ended.sealed(DeliveryEvent, "payload"),
         changes=changes | {"outcome_code": line.code, "call_started_at": None},
     )
 
 
-_CAUSE_OF_ACTION: Final = {
-    Action.RETRY: Cause.RETRY,
-    Action.PUT_BACK: Cause.RATE_LIMITED,
-}
+def _what_was_sent(end: Ended) -> dict[str, Any]:
+    sent: dict[str, Any] = {"html_sha256": end.html_sha256} if end.html_sha256 else {}
+    if end.degraded:
+        sent["metadata"] = json.dumps({"degraded": end.degraded})
+    return sent
 
 
 def _next_status(item: _Judged, now: datetime) -> tuple[Status, Cause, dict[str, Any]]:
-    step, row = item.step, item.row
-    if step is None:
+    step, row, outcome = item.step, item.row, item.outcome
+    if step is None or outcome is None:
         return Status.SCHEDULED, Cause.NOT_CALLED, {"due_at": now}
     if step.action is Action.SENT:
         return Status.SENT, Cause.ACCEPTED, {"put_back_count": 0}
@@ -194,7 +199,7 @@ def _next_status(item: _Judged, now: datetime) -> tuple[Status, Cause, dict[str,
         changes["put_back_count"] = row["put_back_count"] + 1
     elif step.spends_retry:
         changes |= {"retry_count": row["retry_count"] + 1, "put_back_count": 0}
-    return Status.SCHEDULED, _CAUSE_OF_ACTION[step.action], changes
+    return Status.SCHEDULED, cause_of(outcome), changes
 
 
 def _evidence(item: _Judged, actor: str, now: datetime) -> Transition | None:
@@ -253,25 +258,33 @@ def _mark_undeliverable(judged: Sequence[_Judged], now: datetime) -> None:
 
 def _tell(changed: Sequence[_Judged], now: datetime) -> None:
     for item in sorted(changed, key=lambda item: str(item.communication_id)):
-        step, line = item.step, item.ended.line
-        # In doubt is shown at once: plain SMTP never tells more, so waiting would only hide it.
-        if step is None or not (step.alerts or step.action is Action.IN_DOUBT):
-            continue
-        if step.action is Action.FAILED:
-            log.critical("all_channels_failed", communication_id=str(line.communication_id), code=line.code)
-        kind = _KIND_OF_ACTION.get(step.action, "provider_configuration")
-        attention.raise_item(
-            kind=kind,
-            dedupe_key=item.row["channel"]
-            if kind == "provider_configuration"
-            else str(line.communication_id),
-            target=f"communication:{line.communication_id}",
-            details={"code": line.code, "reason": step.reason.code},
-            now=now,
+        for kind in _shown_as(item):
+            shared = kind is AttentionKind.PROVIDER_CONFIGURATION
+            attention.raise_item(
+                kind=kind,
+                dedupe_key=item.row["channel"] if shared else str(item.communication_id),
+                target=f"communication:{item.communication_id}",
+                details={
+                    "code": item.ended.line.code,
+                    "reason": item.step.reason.code if item.step is not None else "",
+                },
+                now=now,
+            )
+
+
+def _shown_as(item: _Judged) -> list[AttentionKind]:
+    """What people are shown of an outcome. In doubt is shown at once: plain SMTP never tells more."""
+    step = item.step
+    if step is None:
+        return []
+    kinds = []
+    if item.outcome is OutcomeClass.CONFIG:
+        kinds.append(AttentionKind.PROVIDER_CONFIGURATION)
+    if step.action is Action.IN_DOUBT:
+        kinds.append(AttentionKind.IN_DOUBT)
+    if step.action is Action.FAILED:
+        log.critical(
+            "all channels failed", communication_id=str(item.communication_id), code=item.ended.line.code
         )
-
-
-_KIND_OF_ACTION: Final = {
-    Action.FAILED: "delivery_failed",
-    Action.IN_DOUBT: "in_doubt",
-}
+        kinds.append(AttentionKind.DELIVERY_FAILED)
+    return kinds

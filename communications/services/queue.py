@@ -11,13 +11,14 @@ from uuid import UUID, uuid4
 
 from django.db import connection, transaction
 
-from communications.choices import Cause, Status
+from communications.choices import AttentionKind, Cause, Status
 from communications.rules.message_types import PRIORITIES
 from communications.services import lifecycle
 from communications.services.attempts import mark_unknown
 from communications.services.lifecycle import Transition
-from core import attention, clock
+from core import attention
 
+DISPATCH_TASK: Final = "communications.dispatch_due"
 LEASE: Final = timedelta(seconds=120)
 ALONE_AFTER_LAPSES: Final = 3
 FAILED_AFTER_LAPSES: Final = 5
@@ -33,47 +34,48 @@ class Claim:
     claimed_at: datetime
 
 
-def claim_due(*, limit: int, offset: timedelta, worker: str) -> Claim | None:
+def claim_due(*, limit: int, offset: timedelta, worker: str, suspicious: bool = False) -> Claim | None:
     """Lease up to `limit` due rows, or None when nothing is due. Never waits for another worker.
 
-    One indexed query per priority, so future rows of a higher priority are not walked. A row that was lost with
-    its worker several times is taken alone: whatever it does, it takes nothing else down.
+    One index scan per priority, so future rows are not walked. Rows that were lost with their worker several times
+    are `suspicious` and claimed only when asked for, so that, one at a time, they take nothing else down.
     """
     with transaction.atomic():
+        now = _database_now()
         ids: list[UUID] = []
         for priority in PRIORITIES:
             if len(ids) < limit:
-                ids += _due(priority, limit - len(ids), offset, suspicious=False)
-        if not ids:
-            for priority in PRIORITIES:
-                ids = ids or _due(priority, 1, offset, suspicious=True)
+                ids += _due(priority, limit - len(ids), now + offset, suspicious=suspicious)
         if not ids:
             return None
         token = uuid4()
-        now = _database_now()
         applied = lifecycle.apply(
-            Transition(
-                communication_id=row,
-                to=Status.SENDING,
-                cause=Cause.CLAIMED,
-                actor=worker,
-                at=now + offset,
-                changes={"lease_token": token, "lease_expires_at": now + LEASE, "call_started_at": None},
-            )
-            for row in ids
+            (
+                Transition(
+                    communication_id=row,
+                    to=Status.SENDING,
+                    cause=Cause.CLAIMED,
+                    actor=worker,
+                    at=now + offset,
+                    changes={"lease_token": token, "lease_expires_at": now + LEASE, "call_started_at": None},
+                )
+                for row in ids
+            ),
+            now=now + offset,
         )
         return Claim(token, tuple(row for row in ids if row in applied.changed), now)
 
 
-def _due(priority: int, limit: int, offset: timedelta, *, suspicious: bool) -> list[UUID]:
+def _due(priority: int, limit: int, now: datetime, *, suspicious: bool) -> list[UUID]:
+    # The instant is bound: a volatile clock_timestamp() in here could not be looked up in the index.
     sql = f"""
         SELECT id FROM crm_communications
-         WHERE status = 'scheduled' AND priority = %s AND due_at <= clock_timestamp() + make_interval(secs => %s)
-           AND lapsed_leases {">=" if suspicious else "<"} %s
+         WHERE status = 'scheduled' AND priority = %s AND due_at <= %s
+           AND lapsed_leases {">=" if suspicious else "<"} {ALONE_AFTER_LAPSES}
          ORDER BY due_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
-    """  # noqa: S608 - the operator is one of two literals
+    """  # noqa: S608 - the operator is one of two literals, the number a constant
     with connection.cursor() as cursor:
-        cursor.execute(sql, [priority, offset.total_seconds(), ALONE_AFTER_LAPSES, limit])
+        cursor.execute(sql, [priority, now, limit])
         return [row[0] for row in cursor.fetchall()]
 
 
@@ -95,15 +97,14 @@ def renew_lease(*, lease_token: UUID, ids: Collection[UUID]) -> None:
         cursor.execute(sql, [LEASE.total_seconds(), list(ids), lease_token])
 
 
-def release_lapsed(*, actor: str) -> int:
+def release_lapsed(*, actor: str, now: datetime) -> int:
     """Take back rows whose worker is gone: due again if no call had begun, in doubt if one had.
 
     Run it after the journals of dead workers were replayed, so that what is known is not put in doubt.
     """
     with transaction.atomic():
-        rows = _lapsed()
-        now = clock.now()
-        applied = lifecycle.apply(_after_lapse(row, actor, now) for row in rows)
+        rows = _lapsed(_database_now())
+        applied = lifecycle.apply((_after_lapse(row, actor, now) for row in rows), now=now)
         doubtful = [row.id for row in rows if row.called and row.id in applied.changed]
         mark_unknown(communication_ids=doubtful, now=now)
         for row in rows:
@@ -125,21 +126,21 @@ class _Lapsed:
         return self.lapses + 1 >= FAILED_AFTER_LAPSES
 
 
-def _shown_as(row: _Lapsed) -> str:
-    """The kind of attention item that a lapse leaves, empty while it is only tried again."""
+def _shown_as(row: _Lapsed) -> AttentionKind | None:
+    """What a lapse shows to people; nothing while it is only tried again."""
     if row.called:
-        return "in_doubt"
-    return "delivery_failed" if row.gives_up else ""
+        return AttentionKind.IN_DOUBT
+    return AttentionKind.DELIVERY_FAILED if row.gives_up else None
 
 
-def _lapsed() -> list[_Lapsed]:
+def _lapsed(now: datetime) -> list[_Lapsed]:
     sql = """
         SELECT id, call_started_at IS NOT NULL, lapsed_leases FROM crm_communications
-         WHERE status = 'sending' AND lease_expires_at < clock_timestamp()
+         WHERE status = 'sending' AND lease_expires_at < %s
          ORDER BY id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
     """
     with connection.cursor() as cursor:
-        cursor.execute(sql, [_SWEEP_LIMIT])
+        cursor.execute(sql, [now, _SWEEP_LIMIT])
         return [_Lapsed(*row) for row in cursor.fetchall()]
 
 

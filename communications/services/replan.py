@@ -15,7 +15,7 @@ from communications.models import Communication, DeliveryEvent
 from communications.rules.timing import Due, plan_time
 from communications.selectors.sending import SendJob, load_jobs
 from communications.services.checking import terms_of
-from communications.services.submit import DISPATCH_TASK
+from communications.services.queue import DISPATCH_TASK
 from core import clock
 from core.outbox import Event, consumer
 from core.wake import ring
@@ -64,7 +64,7 @@ def _store(moved: Sequence[tuple[SendJob, Due]], now: datetime) -> None:
             to_status=Status.SCHEDULED,
             cause=Cause.REPLANNED,
             actor=ACTOR,
-            code=due.reasons[-1].code if due.reasons else "",
+            reason=due.reasons[-1].code if due.reasons else "",
             occurred_at=now,
             recorded_at=now,
         )

@@ -56,7 +56,7 @@ def lead_to(row: Communication, status: Status) -> None:
             changes = {"lease_token": uuid4(), "lease_expires_at": now}
         if to is Status.SCHEDULED:
             changes = {"due_at": now}
-        lifecycle.apply([Transition(row.id, to, cause, "staff:test", now, changes=changes)])
+        lifecycle.apply([Transition(row.id, to, cause, "staff:test", now, changes=changes)], now=now)
 
 
 def _path(start: Status, end: Status) -> list[tuple[Status, Cause]]:

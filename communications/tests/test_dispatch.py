@@ -4,6 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from clients.models import Client, ContactPoint
 from communications.choices import AttemptStatus, Cause, Status, Urgency
@@ -158,7 +160,7 @@ def test_an_answer_that_never_came_is_in_doubt_and_not_repeated(smtp: Sandbox) -
     assert row.attempts.get().delivery_status == AttemptStatus.UNKNOWN
     assert AttentionItem.objects.get().kind == "in_doubt"
     smtp.behave("accept")
-    reconcile(actor="worker:b")
+    reconcile(actor="worker:b", now=clock.now())
     assert dispatch_due() == 0
     assert len(smtp.messages()) == 1
 
@@ -202,3 +204,30 @@ def test_a_batch_costs_a_fixed_number_of_queries(smtp: Sandbox, django_assert_ma
         a_communication()
     with django_assert_max_num_queries(45):
         assert dispatch_due() == 16
+
+
+def test_claims_do_not_walk_rows_that_are_not_due(smtp: Sandbox) -> None:
+    """PERF-9: what is due is looked up in the index, whatever waits behind it."""
+    a_communication()
+    with CaptureQueriesContext(connection) as queries:
+        claim_due(limit=10, offset=timedelta(), worker="worker:a")
+    claims = [query["sql"] for query in queries if "SKIP LOCKED" in query["sql"]]
+    assert len(claims) == 4
+    with connection.cursor() as cursor:
+        cursor.execute("SET enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {claims[0]}")
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+        cursor.execute("RESET enable_seqscan")
+    assert "communication_due_idx" in plan
+    assert "due_at <=" in plan.split("Index Cond:")[1].splitlines()[0]
+
+
+def test_a_configuration_error_is_one_alert_for_the_channel(smtp: Sandbox) -> None:
+    """MSG-11: administrators are told once, whoever the messages were for."""
+    smtp.behave("refuse", code=530, text="5.7.0 sign in first", stage="mail")
+    for _ in range(3):
+        a_communication()
+    dispatch_due()
+    alerts = AttentionItem.objects.filter(kind="provider_configuration")
+    assert [alert.occurrences for alert in alerts] == [3]
+    assert smtp.messages() == []

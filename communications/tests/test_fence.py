@@ -9,7 +9,7 @@ import pytest
 from django.db import transaction
 
 from clients.services.gate import bump_gate
-from communications.choices import AttemptStatus, Status
+from communications.choices import AttemptStatus, Cause, Status
 from communications.models import Communication, DeliveryAttempt
 from communications.services import calls
 from communications.services.dispatch import dispatch_due
@@ -19,6 +19,7 @@ from communications.tests.steps import (
     claimed_and_checked,
     fence,
     lapse,
+    story,
 )
 from core import clock
 from core.tests.races import Call, Gate, somebody_waits_for_a_lock, wait_until
@@ -27,10 +28,15 @@ from sandbox.testing import Sandbox
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("templates")]
 
 
+@transaction.atomic
+def change_client(row: Communication) -> None:
+    bump_gate(client_ids=[row.client_id])
+
+
 @pytest.mark.parametrize(
     "happens",
     [
-        pytest.param(lambda row: bump_gate(client_ids=[row.client_id]), id="the client's gate moved"),
+        pytest.param(change_client, id="the client's gate moved"),
         pytest.param(
             lambda row: Communication.objects.filter(id=row.id).update(cancel_requested=True),
             id="somebody asked to cancel",
@@ -69,7 +75,7 @@ def test_the_fence_waits_for_a_change_that_is_being_committed(smtp: Sandbox) -> 
 
     def opt_out() -> None:
         with transaction.atomic():
-            bump_gate(client_ids=[row.client_id])
+            change_client(row)
             bumped.open()
             wait_until(somebody_waits_for_a_lock)
 
@@ -83,12 +89,31 @@ def test_the_fence_waits_for_a_change_that_is_being_committed(smtp: Sandbox) -> 
 
 
 def test_a_row_that_changed_since_its_check_is_checked_anew_and_sent(smtp: Sandbox) -> None:
+    """Somebody changes the client between check and fence: the fence waits for the row, and then refuses."""
     row = a_communication()
-    bump_gate(client_ids=[row.client_id])
+    held = Gate()
+
+    def change_between() -> None:
+        with transaction.atomic():
+            change_client(row)
+            held.open()
+            wait_until(somebody_waits_for_a_lock)
+
+    changing = Call(change_between)
+    held.wait()
     dispatch_due()
+    changing.finish()
     row.refresh_from_db()
     assert row.status == Status.SENT
+    assert story(row) == [Cause.PLANNED, Cause.CLAIMED, Cause.NOT_CALLED, Cause.CLAIMED, Cause.ACCEPTED]
     assert len(smtp.messages()) == 1
+
+
+def test_the_fence_is_refused_inside_a_transaction(smtp: Sandbox) -> None:
+    a_communication()
+    claim, cleared = claimed_and_checked()
+    with pytest.raises(RuntimeError), transaction.atomic():
+        fence(claim, cleared)
 
 
 def test_cancel_asked_for_while_sending_is_honoured(smtp: Sandbox) -> None:
@@ -103,7 +128,7 @@ def test_a_worker_lost_before_the_fence_costs_a_lease(smtp: Sandbox) -> None:
     row = a_communication()
     claimed_and_checked()
     lapse(row)
-    assert reconcile(actor="worker:b") == 1
+    assert reconcile(actor="worker:b", now=clock.now()) == 1
     dispatch_due()
     row.refresh_from_db()
     assert (row.status, row.lapsed_leases, len(smtp.messages())) == (Status.SENT, 1, 1)

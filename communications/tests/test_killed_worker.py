@@ -74,7 +74,7 @@ def test_killed_between_fence_and_record_leaves_one_row_in_doubt_and_no_second_m
         worker.wait()
     its_lease_runs_out()
     smtp.behave("accept")
-    reconcile(actor="worker:next")
+    reconcile(actor="worker:next", now=clock.now())
     assert dispatch_due() == 0
     row.refresh_from_db()
     assert row.status == Status.IN_DOUBT
@@ -92,7 +92,7 @@ def test_killed_in_the_middle_of_many_loses_none_and_sends_none_twice(smtp: Sand
         worker.send_signal(signal.SIGKILL)
         worker.wait()
     its_lease_runs_out()
-    reconcile(actor="worker:next")
+    reconcile(actor="worker:next", now=clock.now())
     dispatch_due()
     sent = [mail.message_id for mail in smtp.messages()]
     recipients = [mail.recipients for mail in smtp.messages()]

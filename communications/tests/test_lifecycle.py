@@ -35,15 +35,24 @@ def put(rows: Sequence[Communication], status: Status) -> None:
         cursor.execute("ALTER TABLE crm_communications ENABLE TRIGGER crm_communications_status_guard")
 
 
+def change(row: Communication, to: Status, cause: Cause) -> None:
+    now = clock.now()
+    lifecycle.apply([Transition(row.id, to, cause, "staff:1", now)], now=now)
+
+
 def test_apply_changes_exactly_the_pairs_of_the_table() -> None:
     """One row for each cause, all asked for the same change from the same start."""
     rows = {cause: a_communication() for cause in Cause}
     for start, end in PAIRS:
         put(list(rows.values()), start)
         events = DeliveryEvent.objects.count()
+        now = clock.now()
         applied = lifecycle.apply(
-            Transition(row.id, end, cause, "staff:1", clock.now(), changes={"due_at": clock.now()})
-            for cause, row in rows.items()
+            (
+                Transition(row.id, end, cause, "staff:1", now, changes={"due_at": now})
+                for cause, row in rows.items()
+            ),
+            now=now,
         )
         allowed = {cause for cause in Cause if decide(start, end, cause) is not None}
         assert {cause for cause, row in rows.items() if row.id in applied.changed} == allowed, (start, end)
@@ -74,7 +83,10 @@ def test_the_database_refuses_new_rows_in_the_middle_of_their_life(status: Statu
     row._state.adding = True
     # The request's first communication gives up its channel, so that only the guard can refuse.
     first = row.request.communications.get()
-    lifecycle.apply([Transition(first.id, Status.CANCELLED, Cause.CALLER_CANCELLED, "staff:1", clock.now())])
+    lifecycle.apply(
+        [Transition(first.id, Status.CANCELLED, Cause.CALLER_CANCELLED, "staff:1", clock.now())],
+        now=clock.now(),
+    )
     if status in INITIAL_STATUSES:
         row.save(force_insert=True)
     else:
@@ -100,8 +112,12 @@ def test_an_event_tells_time_cause_and_actor_of_every_change() -> None:
 def test_the_time_a_status_was_first_reached_stays() -> None:
     row = in_status(Status.SENT)
     first = row.sent_at
-    lifecycle.apply([Transition(row.id, Status.OPENED, Cause.RECEIPT, "provider:smtp", clock.now())])
-    lifecycle.apply([Transition(row.id, Status.DELIVERED, Cause.RECEIPT, "provider:smtp", clock.now())])
+    lifecycle.apply(
+        [Transition(row.id, Status.OPENED, Cause.RECEIPT, "provider:smtp", clock.now())], now=clock.now()
+    )
+    lifecycle.apply(
+        [Transition(row.id, Status.DELIVERED, Cause.RECEIPT, "provider:smtp", clock.now())], now=clock.now()
+    )
     row.refresh_from_db()
     assert (row.status, row.sent_at, row.delivered_at) == (Status.OPENED, first, None)
 
@@ -109,7 +125,8 @@ def test_the_time_a_status_was_first_reached_stays() -> None:
 def test_a_worker_whose_lease_is_gone_changes_nothing() -> None:
     row = in_status(Status.SENDING)
     applied = lifecycle.apply(
-        [Transition(row.id, Status.SENT, Cause.ACCEPTED, "worker:old", clock.now(), lease_token=uuid4())]
+        [Transition(row.id, Status.SENT, Cause.ACCEPTED, "worker:old", clock.now(), lease_token=uuid4())],
+        now=clock.now(),
     )
     assert applied.changed == {}
     assert len(applied.unchanged) == 1
@@ -133,7 +150,7 @@ def test_two_opposite_wishes_at_once_end_in_one_of_them() -> None:
             Transition(row.id, Status.CANCELLED, Cause.CALLER_CANCELLED, "staff:1", clock.now())
             for row in next(orders)
         ]
-        return len(lifecycle.apply(wishes).changed)
+        return len(lifecycle.apply(wishes, now=clock.now()).changed)
 
     outcomes = at_once(2, work)
     assert sum(outcomes) == len(rows)

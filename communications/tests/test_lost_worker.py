@@ -1,5 +1,9 @@
 """Workers that are gone: leases, journals, late words (REL-6)."""
 
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
@@ -9,6 +13,7 @@ import pytest
 from communications.choices import AttemptStatus, Cause, OutcomeClass, Status
 from communications.models import Communication, DeliveryEvent
 from communications.services import outcomes
+from communications.services.dispatch import dispatch_due
 from communications.services.journal import close_own_journal, journal_directory, own_journal
 from communications.services.queue import claim_due, release_lapsed
 from communications.services.reconcile import reconcile
@@ -32,7 +37,7 @@ def test_a_wish_to_cancel_outlives_a_lost_worker(smtp: Sandbox) -> None:
     claimed_and_checked()
     ask_to_cancel(row)
     lapse(row)
-    release_lapsed(actor="worker:b")
+    release_lapsed(actor="worker:b", now=clock.now())
     row.refresh_from_db()
     assert (row.status, story(row)[-1]) == (Status.CANCELLED, Cause.CANCEL_REQUESTED)
 
@@ -50,7 +55,7 @@ def test_a_wish_to_cancel_is_honoured_when_doubt_ends_in_a_no(smtp: Sandbox) -> 
     row, line = a_fenced_call()
     ask_to_cancel(row)
     lapse(row)
-    release_lapsed(actor="worker:b")
+    release_lapsed(actor="worker:b", now=clock.now())
     refused = replace(line, outcome_class=OutcomeClass.TRANSIENT, code="451")
     outcomes.record(ended=[outcomes.Ended(refused)], actor="worker:b", now=clock.now())
     row.refresh_from_db()
@@ -59,11 +64,11 @@ def test_a_wish_to_cancel_is_honoured_when_doubt_ends_in_a_no(smtp: Sandbox) -> 
 
 def test_a_row_that_loses_its_worker_five_times_fails_and_is_shown(smtp: Sandbox) -> None:
     row = a_communication()
-    for _ in range(5):
-        claim = claim_due(limit=10, offset=timedelta(), worker="worker:a")
+    for lapses in range(5):
+        claim = claim_due(limit=10, offset=timedelta(), worker="worker:a", suspicious=lapses >= 3)
         assert claim is not None
         lapse(row)
-        release_lapsed(actor="worker:b")
+        release_lapsed(actor="worker:b", now=clock.now())
     row.refresh_from_db()
     assert row.status == Status.FAILED
     assert story(row)[-1] == Cause.LEASE_LAPSED_TOO_OFTEN
@@ -73,11 +78,21 @@ def test_a_row_that_loses_its_worker_five_times_fails_and_is_shown(smtp: Sandbox
 def test_a_row_that_loses_its_workers_is_claimed_alone(smtp: Sandbox) -> None:
     suspicious, other = a_communication(), a_communication()
     Communication.objects.filter(id=suspicious.id).update(lapsed_leases=3)
-    first = claim_due(limit=10, offset=timedelta(), worker="worker:a")
-    second = claim_due(limit=10, offset=timedelta(), worker="worker:a")
-    assert first is not None
-    assert second is not None
-    assert (first.ids, second.ids) == ((other.id,), (suspicious.id,))
+    usual = claim_due(limit=10, offset=timedelta(), worker="worker:a")
+    alone = claim_due(limit=1, offset=timedelta(), worker="worker:a", suspicious=True)
+    assert usual is not None
+    assert alone is not None
+    assert (usual.ids, alone.ids) == ((other.id,), (suspicious.id,))
+
+
+def test_a_suspicious_row_is_sent_although_others_are_always_due(smtp: Sandbox) -> None:
+    suspicious = a_communication()
+    for _ in range(3):
+        a_communication()
+    Communication.objects.filter(id=suspicious.id).update(lapsed_leases=3)
+    dispatch_due(seconds=0)
+    suspicious.refresh_from_db()
+    assert suspicious.status == Status.SENT
 
 
 def test_a_lost_workers_journal_tells_that_the_call_was_accepted(smtp: Sandbox) -> None:
@@ -85,8 +100,8 @@ def test_a_lost_workers_journal_tells_that_the_call_was_accepted(smtp: Sandbox) 
     own_journal().append(line)
     close_own_journal()
     lapse(row)
-    reconcile(actor="worker:b")
-    reconcile(actor="worker:b")
+    reconcile(actor="worker:b", now=clock.now())
+    reconcile(actor="worker:b", now=clock.now())
     row.refresh_from_db()
     assert (row.status, story(row).count(Cause.ACCEPTED)) == (Status.SENT, 1)
     assert list(journal_directory().glob("*.jsonl")) == []
@@ -95,12 +110,12 @@ def test_a_lost_workers_journal_tells_that_the_call_was_accepted(smtp: Sandbox) 
 def test_a_journal_found_after_the_lease_was_released_is_late_evidence(smtp: Sandbox) -> None:
     row, line = a_fenced_call()
     lapse(row)
-    release_lapsed(actor="worker:b")
+    release_lapsed(actor="worker:b", now=clock.now())
     row.refresh_from_db()
     assert row.status == Status.IN_DOUBT
     own_journal().append(line)
     close_own_journal()
-    reconcile(actor="worker:b")
+    reconcile(actor="worker:b", now=clock.now())
     row.refresh_from_db()
     assert (row.status, row.attempts.get().delivery_status) == (Status.SENT, AttemptStatus.ACCEPTED)
 
@@ -108,7 +123,7 @@ def test_a_journal_found_after_the_lease_was_released_is_late_evidence(smtp: San
 def test_a_late_refusal_frees_a_row_in_doubt(smtp: Sandbox) -> None:
     row, line = a_fenced_call()
     lapse(row)
-    release_lapsed(actor="worker:b")
+    release_lapsed(actor="worker:b", now=clock.now())
     refused = replace(line, outcome_class=OutcomeClass.TRANSIENT, code="451")
     outcomes.record(ended=[outcomes.Ended(refused)], actor="worker:b", now=clock.now())
     row.refresh_from_db()
@@ -134,7 +149,7 @@ def test_lines_that_cannot_be_stored_are_set_aside_and_block_nothing(smtp: Sandb
     with journal.path.open("ab") as file:
         file.write(b"{torn")
     close_own_journal()
-    reconcile(actor="worker:b")
+    reconcile(actor="worker:b", now=clock.now())
     row.refresh_from_db()
     (rejected,) = journal_directory().glob("*.rejected")
     assert row.status == Status.SENT
@@ -142,10 +157,58 @@ def test_lines_that_cannot_be_stored_are_set_aside_and_block_nothing(smtp: Sandb
     assert AttentionItem.objects.get().kind == "journal_rejected"
 
 
+def test_a_line_that_breaks_our_own_code_is_set_aside_too(smtp: Sandbox) -> None:
+    row, line = a_fenced_call()
+    journal = own_journal()
+    journal.append(replace(line, retry_after_seconds=1e300))
+    close_own_journal()
+    lapse(row)
+    assert reconcile(actor="worker:b", now=clock.now()) == 1
+    row.refresh_from_db()
+    assert row.status == Status.IN_DOUBT
+    assert len(list(journal_directory().glob("*.rejected"))) == 1
+
+
+def test_a_line_that_does_not_fit_on_the_disk_leaves_nothing_of_itself(smtp: Sandbox) -> None:
+    _, line = a_fenced_call()
+    journal = own_journal()
+    journal.append(line)
+    whole = journal.path.stat().st_size
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with signals_ignored(signal.SIGXFSZ):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (whole + 10, hard))
+        try:
+            with pytest.raises(OSError, match="too large"):
+                journal.append(line)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert journal.path.stat().st_size == whole
+    journal.append(line)
+    assert len(journal.path.read_bytes().splitlines()) == 2
+
+
+@contextmanager
+def signals_ignored(number: signal.Signals) -> Iterator[None]:
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
+def test_what_was_learned_late_keeps_both_times(smtp: Sandbox) -> None:
+    row, line = a_fenced_call()
+    happened = clock.now() - timedelta(hours=5)
+    outcomes.record(ended=[outcomes.Ended(replace(line, at=happened))], actor="worker:b", now=clock.now())
+    event = row.events.get(to_status=Status.SENT)
+    assert event.occurred_at == happened
+    assert event.recorded_at - happened > timedelta(hours=4)
+
+
 def test_a_live_workers_journal_is_left_alone(smtp: Sandbox) -> None:
     row, line = a_fenced_call()
     own_journal().append(line)
-    reconcile(actor="worker:b")
+    reconcile(actor="worker:b", now=clock.now())
     row.refresh_from_db()
     assert row.status == Status.SENDING
     assert own_journal().path.exists()

@@ -132,7 +132,10 @@ def test_a_request_of_which_nothing_was_sent_does_not_hold_its_key(end: Status) 
         ],
     }
     for to, cause, changes in steps[end]:
-        lifecycle.apply([Transition(first.id, to, cause, "staff:1", NOON_IN_KOLKATA, changes=changes)])
+        lifecycle.apply(
+            [Transition(first.id, to, cause, "staff:1", NOON_IN_KOLKATA, changes=changes)],
+            now=NOON_IN_KOLKATA,
+        )
     second, duplicate = send(command)
     assert not duplicate
     assert second.id != first.id

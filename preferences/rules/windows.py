@@ -136,11 +136,6 @@ def end_of(window: Window, zone: ZoneInfo, at: datetime) -> datetime | None:
     return None
 
 
-def is_quiet(window: Window | None, zone: ZoneInfo, at: datetime) -> bool:
-    """Whether `at` lies inside the quiet hours. None: there are none."""
-    return window is not None and end_of(window, zone, at) is not None
-
-
 def next_open(closed: Iterable[Window], zone: ZoneInfo, at: datetime) -> datetime | None:
     """The earliest instant not before `at` that lies in no closed window, or None: there is none."""
     closed = tuple(closed)

@@ -5,8 +5,11 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from core.choices import Channel
+from core.logs import get_logger
 from preferences.models import ClientPreferences
 from preferences.rules.windows import SettingRefused, Window, parse_zone
+
+log = get_logger("preferences")
 
 
 @dataclass(frozen=True)
@@ -25,10 +28,11 @@ def effective_preferences(
 ) -> dict[UUID, EffectivePreferences]:
     """One query for all of them; a client without a row gets the defaults (PRF-1)."""
     rows = ClientPreferences.objects.in_bulk(list(client_ids))
-    return {client_id: _effective(rows.get(client_id), default_timezone) for client_id in client_ids}
+    return {client_id: effective_of(rows.get(client_id), default_timezone) for client_id in client_ids}
 
 
-def _effective(row: ClientPreferences | None, default_timezone: str) -> EffectivePreferences:
+def effective_of(row: ClientPreferences | None, default_timezone: str) -> EffectivePreferences:
+    """What a row at hand means; None: the client never set anything."""
     if row is None:
         return EffectivePreferences(parse_zone(default_timezone), True, None, None, None)
     zone = _zone(row.timezone)
@@ -55,4 +59,5 @@ def _zone(name: str | None) -> ZoneInfo | None:
     try:
         return parse_zone(name)
     except SettingRefused:
+        log.warning("stored timezone unknown")
         return None

@@ -18,7 +18,6 @@ from preferences.rules.windows import (
     check_quiet_hours,
     end_of,
     instant_of,
-    is_quiet,
     leaves_time,
     next_open,
     next_slot,
@@ -151,7 +150,7 @@ def test_any_local_time_is_the_first_instant_showing_it(zone, near, at):
 
 
 @pytest.mark.parametrize(
-    ("window", "at", "quiet"),
+    ("window", "at", "inside"),
     [
         pytest.param(Window(time(22), time(8)), (21, 59), False, id="before"),
         pytest.param(Window(time(22), time(8)), (22, 0), True, id="start belongs to it"),
@@ -160,23 +159,24 @@ def test_any_local_time_is_the_first_instant_showing_it(zone, near, at):
         pytest.param(Window(time(22), time(8)), (8, 0), False, id="end does not"),
         pytest.param(Window(time(13), time(15)), (14, 0), True, id="siesta"),
         pytest.param(Window(time(13), time(15)), (15, 0), False, id="after siesta"),
-        pytest.param(None, (3, 0), False, id="no quiet hours"),
     ],
 )
 @pytest.mark.parametrize("zone", [KOLKATA, ROME, NEW_YORK, KATHMANDU, APIA], ids=lambda zone: zone.key)
-def test_quiet_hours(zone, window, at, quiet):
-    assert is_quiet(window, zone, local(zone, 2026, 11, 21, *at)) is quiet
+def test_what_a_window_holds(zone, window, at, inside):
+    end = end_of(window, zone, local(zone, 2026, 11, 21, *at))
+    assert (end is not None) is inside
 
 
 def test_a_window_that_ends_in_the_hour_that_comes_twice_ends_the_first_time():
     window = Window(time(22), time(1, 30))
-    assert is_quiet(window, NEW_YORK, local(NEW_YORK, 2026, 11, 1, 1, 29))
-    assert not is_quiet(window, NEW_YORK, local(NEW_YORK, 2026, 11, 1, 1, 15, fold=1))
+    first_end = local(NEW_YORK, 2026, 11, 1, 1, 30)
+    assert end_of(window, NEW_YORK, local(NEW_YORK, 2026, 11, 1, 1, 29)) == first_end
+    assert end_of(window, NEW_YORK, local(NEW_YORK, 2026, 11, 1, 1, 15, fold=1)) is None
 
 
 def test_a_window_inside_the_hour_that_does_not_exist_is_empty_that_day():
     window = Window(time(2, 15), time(2, 45))
-    assert is_quiet(window, ROME, local(ROME, 2027, 3, 27, 2, 30))
+    assert end_of(window, ROME, local(ROME, 2027, 3, 27, 2, 30)) == local(ROME, 2027, 3, 27, 2, 45)
     assert end_of(window, ROME, local(ROME, 2027, 3, 28, 3, 0)) is None
 
 

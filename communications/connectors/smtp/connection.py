@@ -5,6 +5,7 @@ import socket
 import ssl
 import time
 from dataclasses import dataclass, field
+from functools import cache
 
 _LIMIT_PER_CONNECTION = 100  # messages; many servers refuse more on one connection
 _MAX_IDLE_SECONDS = 25.0  # below the half-minute after which common servers hang up
@@ -22,6 +23,12 @@ class SmtpSettings:
 
 class TlsNotOfferedError(smtplib.SMTPException):
     """TLS is required and the server does not offer STARTTLS."""
+
+
+@cache
+def _tls_context() -> ssl.SSLContext:
+    """The system's certificate authorities, read once: that takes longer than a mail."""
+    return ssl.create_default_context()
 
 
 class _Client(smtplib.SMTP):
@@ -50,7 +57,7 @@ class SmtpConnection:
             if not self._client.has_extn("starttls"):
                 raise TlsNotOfferedError("STARTTLS is not offered")
             self._client._host = settings.host
-            self._client.starttls(context=ssl.create_default_context())
+            self._client.starttls(context=_tls_context())
             self._client.ehlo_or_helo_if_needed()
         if settings.username:
             self._client.login(settings.username, settings.password)

@@ -139,6 +139,10 @@ class _Call:
         return None
 
     def _transfer(self, connection: SmtpConnection) -> Outcome:
+        if self._remaining() <= 0:
+            # Not a byte of it has left: better late than in doubt.
+            connection.close()
+            return Outcome(OutcomeClass.TRANSIENT, code="time_limit")
         try:
             connection.limit(self._remaining())
             code, text = connection.body(self._message.payload)

@@ -1,7 +1,7 @@
 """The check before sending: each refusal with its reason, and until when a go holds."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -95,3 +95,43 @@ def test_too_late_is_refused(changes, now, code):
     verdict = check(replace(FINE, terms=replace(TERMS, **changes)), now)
     assert isinstance(verdict, Refuse)
     assert (verdict.cause, verdict.reason.code) == (Cause.REFUSED_BY_CHECK, code)
+
+
+QUARTER = timedelta(minutes=15)
+LONG_GONE = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("urgency", [Urgency.NORMAL, Urgency.CRITICAL])
+@pytest.mark.parametrize("now", [NOON, NIGHT], ids=["noon", "night"])
+def test_without_a_connector_it_waits(urgency, now):
+    verdict = check(replace(FINE, configured=False, terms=replace(TERMS, urgency=urgency)), now)
+    assert isinstance(verdict, NotNow)
+    assert verdict.due_at == now + QUARTER
+    assert [reason.code for reason in verdict.reasons] == ["not_configured"]
+
+
+@pytest.mark.parametrize(
+    ("expires_at", "deliver_by"),
+    [
+        (NOON + QUARTER, None),
+        (TERMS.expires_at, NOON + QUARTER),
+        (NOON + QUARTER, TERMS.expires_at),
+        (TERMS.expires_at, NOON),
+        (LONG_GONE, None),
+    ],
+)
+def test_without_a_connector_it_waits_only_while_that_meets_its_deadline(expires_at, deliver_by):
+    terms = replace(TERMS, expires_at=expires_at, deliver_by=deliver_by)
+    verdict = check(replace(FINE, configured=False, terms=terms), NOON)
+    assert isinstance(verdict, Refuse)
+    assert (verdict.cause, verdict.reason.code) == (Cause.REFUSED_BY_CHECK, "not_configured")
+    a_moment_earlier = check(
+        replace(FINE, configured=False, terms=terms), min(expires_at, deliver_by or expires_at) - 2 * QUARTER
+    )
+    assert isinstance(a_moment_earlier, NotNow)
+
+
+def test_a_refusal_counts_more_than_a_missing_connector():
+    verdict = check(replace(FINE, configured=False, cancel_requested=True), NOON)
+    assert isinstance(verdict, Refuse)
+    assert verdict.cause is Cause.CANCEL_REQUESTED

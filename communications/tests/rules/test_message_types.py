@@ -8,7 +8,6 @@ from communications.choices import ContentType, MessageType, Purpose, Role, Urge
 from communications.rules.message_types import (
     MESSAGE_TYPES,
     PRIORITIES,
-    Answer,
     GoesOut,
     priority_of,
 )
@@ -63,24 +62,6 @@ def test_sms_confirms_a_selection_only_if_the_client_chose_sms():
     by_channel = {rule.channel: rule for rule in MESSAGE_TYPES[MessageType.SELECTION_CONFIRMATION].channels}
     assert by_channel[Channel.SMS].goes_out is GoesOut.IF_CHOSEN
     assert by_channel[Channel.EMAIL].goes_out is GoesOut.ALWAYS
-
-
-@pytest.mark.parametrize(
-    ("name", "asked", "expected"),
-    [
-        ("vendor_options", None, True),
-        ("vendor_options", False, True),
-        ("budget_summary", None, False),
-        ("budget_summary", True, True),
-        ("reminder", True, True),
-        ("welcome", None, False),
-        ("welcome", True, False),
-    ],
-)
-def test_who_waits_for_an_answer(name, asked, expected):
-    rule = MESSAGE_TYPES[MessageType(name)]
-    assert rule.expects_answer(asked) is expected
-    assert ("expects_response" in rule.caller_sets) is (rule.answer in {Answer.BY_CALLER, Answer.AS_REMINDED})
 
 
 @pytest.mark.parametrize(

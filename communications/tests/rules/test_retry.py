@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from communications.choices import OutcomeClass, Urgency
+from communications.choices import Cause, OutcomeClass, Status, Urgency
+from communications.rules.lifecycle import decide
 from communications.rules.retry import (
     RATE_LIMIT_MAX,
     Action,
-    Alert,
     CallFacts,
+    cause_of,
     next_step,
     rate_limit_delay,
     retry_delay,
@@ -20,7 +21,6 @@ from core.choices import Channel
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 WEEK = timedelta(days=7)
-ADMINISTRATORS, STAFF = Alert.ADMINISTRATORS, Alert.STAFF
 
 
 def step(outcome, **values):
@@ -98,36 +98,39 @@ def test_the_outcome_table(outcome, values, action, reason):
         ("weak_recipient", {"weak_before": 1, "weak_in_a_row": 2}, set()),
         ("weak_recipient", {"weak_in_a_row": 3}, {"mark_undeliverable"}),
         ("content", {}, set()),
-        ("config", {}, {"opens_circuit"}),
-        ("config", {"channel": Channel.EMAIL}, {"opens_circuit"}),
-        ("opted_out", {}, {"opted_out"}),
-        ("needs_template", {"template_ready": True}, {"with_template"}),
+        ("config", {}, set()),
+        ("config", {"channel": Channel.EMAIL}, set()),
+        ("opted_out", {}, set()),
+        ("needs_template", {"template_ready": True}, set()),
         ("accepted", {}, set()),
         ("ambiguous", {}, set()),
     ],
 )
 def test_what_else_an_outcome_does(outcome, values, flags):
     found = step(outcome, **values)
-    names = ("spends_retry", "mark_undeliverable", "opens_circuit", "opted_out", "with_template")
+    names = ("spends_retry", "mark_undeliverable")
     assert {name for name in names if getattr(found, name)} == flags
 
 
 @pytest.mark.parametrize(
-    ("outcome", "values", "alerts"),
+    ("outcome", "cause"),
     [
-        ("transient", {}, set()),
-        ("transient", {"retries_spent": 3}, {ADMINISTRATORS}),
-        ("recipient", {"has_fallback": True}, {STAFF}),
-        ("recipient", {}, {STAFF, ADMINISTRATORS}),
-        ("config", {"has_fallback": True}, {ADMINISTRATORS}),
-        ("config", {"channel": Channel.EMAIL}, {ADMINISTRATORS}),
-        ("content", {"has_fallback": True}, set()),
-        ("content", {}, {ADMINISTRATORS}),
+        ("transient", Cause.RETRY),
+        ("weak_recipient", Cause.RETRY),
+        ("needs_template", Cause.RETRY),
+        ("rate_limited", Cause.RATE_LIMITED),
+        ("deferred_long", Cause.DEFERRED),
+        ("config", Cause.CONFIGURATION),
     ],
 )
-def test_who_is_told(outcome, values, alerts):
-    """REL-3: when all channels failed, the administrators."""
-    assert step(outcome, **values).alerts == alerts
+def test_why_it_goes_back_to_the_queue(outcome, cause):
+    assert cause_of(OutcomeClass(outcome)) is cause
+
+
+@pytest.mark.parametrize("outcome", ["accepted", "recipient", "content", "opted_out", "ambiguous"])
+def test_other_classes_never_go_back_to_the_queue(outcome):
+    with pytest.raises(KeyError):
+        cause_of(OutcomeClass(outcome))
 
 
 @pytest.mark.parametrize(("spent", "minutes"), [(0, 1), (1, 5), (2, 15)])
@@ -160,7 +163,6 @@ def test_retry_after_in_the_past_means_at_once():
 def test_past_the_deadline_it_has_failed(outcome):
     late = step(outcome, deadline=NOW, has_fallback=True, template_ready=True)
     assert late.action is Action.FAILED
-    assert ADMINISTRATORS in late.alerts
 
 
 @pytest.mark.parametrize(
@@ -199,13 +201,12 @@ def test_nothing_waits_past_its_deadline_or_retries_for_ever(facts):
     found = next_step(facts)
     if found.due_at is not None:
         assert NOW <= found.due_at < facts.deadline
+        assert decide(Status.SENDING, Status.SCHEDULED, cause_of(facts.outcome)) is Status.SCHEDULED
     if found.action is Action.FALLBACK:
         assert facts.has_fallback
     if found.spends_retry:
         assert found.action is Action.RETRY
         assert facts.retries_spent < 3
-    if found.action is Action.FAILED:
-        assert ADMINISTRATORS in found.alerts
 
 
 @given(st.integers(0, 2), st.integers(0, 10**6), st.floats(0, 1, exclude_max=True))
