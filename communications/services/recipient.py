@@ -15,10 +15,11 @@ from communications.gateway import configured_channels
 from communications.rules.context import Context
 from communications.rules.facts import ChannelFacts, Facts, PreferenceFacts
 from communications.rules.message_types import MESSAGE_TYPES
+from communications.rules.references import is_address
 from communications.selectors.sending import current_contact_points
 from communications.services.commands import SubmitCommand
 from core.choices import Channel
-from core.errors import Conflict
+from core.errors import Conflict, FieldProblem, Invalid
 from core.sealing import SecretKey, load_keys, unseal
 from preferences.selectors.consent import allowed_channels
 from preferences.selectors.effective import EffectivePreferences, effective_of
@@ -46,8 +47,16 @@ def contact_details(command: SubmitCommand, context: Context) -> ContactDetails:
         given.phone or context.phone,
         "client.phone" if given.phone else "context.client_phone",
     )
+    name, name_field = (
+        given.name or context.client_name,
+        "client.name" if given.name else "context.client_name",
+    )
+    if name and is_address(name):
+        # Names are stored in clear so that staff can search them; addresses never are.
+        message = "This looks like an e-mail address or a phone number. Give the client's name."
+        raise Invalid([FieldProblem(name_field, "is_an_address", message)])
     return ContactDetails(
-        name=given.name or context.client_name,
+        name=name,
         email=normalise_email(email, field=email_field) if email else None,
         phone=normalise_phone(phone, region=region, field=phone_field) if phone else None,
     )

@@ -9,13 +9,14 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import DatabaseError, connection
 
 from communications.choices import AttemptStatus, Cause, OutcomeClass, Status
 from communications.models import Communication, DeliveryEvent
-from communications.services import outcomes
+from communications.services import dispatch, outcomes
 from communications.services.dispatch import dispatch_due
 from communications.services.journal import close_own_journal, journal_directory, own_journal
-from communications.services.queue import claim_due, release_lapsed
+from communications.services.queue import claim_due, release_lapsed, renew_lease
 from communications.services.reconcile import reconcile
 from communications.tests.factories import a_communication
 from communications.tests.steps import (
@@ -128,6 +129,59 @@ def test_a_late_refusal_frees_a_row_in_doubt(smtp: Sandbox) -> None:
     outcomes.record(ended=[outcomes.Ended(refused)], actor="worker:b", now=clock.now())
     row.refresh_from_db()
     assert (row.status, story(row)[-1]) == (Status.SCHEDULED, Cause.EVIDENCE_NOT_ARRIVED)
+
+
+@contextmanager
+def a_database_that_refuses_outcomes() -> Iterator[None]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+               $$ BEGIN RAISE EXCEPTION 'no outcome today'; END $$;
+               CREATE TRIGGER refuse BEFORE UPDATE ON crm_delivery_logs FOR EACH ROW EXECUTE FUNCTION refuse()"""
+        )
+        try:
+            yield
+        finally:
+            cursor.execute("DROP TRIGGER refuse ON crm_delivery_logs; DROP FUNCTION refuse()")
+
+
+def test_outcomes_that_could_not_be_stored_are_kept_and_stored_later(smtp: Sandbox) -> None:
+    """REL-5: the provider has it, the database would not listen, and nothing is sent again."""
+    row = a_communication()
+    with a_database_that_refuses_outcomes(), pytest.raises(DatabaseError):
+        dispatch_due()
+    row.refresh_from_db()
+    assert row.status == Status.SENDING
+    reconcile(actor="worker:b", now=clock.now())
+    dispatch_due()
+    row.refresh_from_db()
+    assert (row.status, len(smtp.messages())) == (Status.SENT, 1)
+
+
+def test_a_lease_is_renewed_by_its_holder_alone_and_only_while_it_lives(smtp: Sandbox) -> None:
+    row = a_communication()
+    claim = claim_due(limit=10, offset=timedelta(), worker="worker:a")
+    assert claim is not None
+    soon = clock.now() + timedelta(seconds=30)
+    for token, lease_until, renewed in [
+        (claim.lease_token, soon, True),
+        (uuid4(), soon, False),
+        (claim.lease_token, clock.now() - timedelta(seconds=1), False),
+    ]:
+        Communication.objects.filter(id=row.id).update(lease_expires_at=lease_until)
+        renew_lease(lease_token=token, ids=claim.ids)
+        row.refresh_from_db()
+        assert (row.lease_expires_at != lease_until) is renewed
+
+
+def test_a_batch_that_takes_too_long_gives_back_what_it_has_not_called(
+    smtp: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "_RENEWAL_ENDS_AFTER", timedelta(seconds=-1))
+    row = a_communication()
+    dispatch_due(seconds=0)
+    row.refresh_from_db()
+    assert (row.status, story(row)[-1], smtp.messages()) == (Status.SCHEDULED, Cause.NOT_CALLED, [])
 
 
 def test_recording_twice_changes_nothing(smtp: Sandbox) -> None:

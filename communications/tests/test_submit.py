@@ -213,6 +213,15 @@ def test_a_message_that_cannot_meet_its_deadline_is_cancelled_with_its_reason() 
         pytest.param(
             {"context": {"client_email": "priya at home"}}, "context.client_email", "invalid_email", id="mail"
         ),
+        pytest.param(
+            {"context": {"client_name": "priya@example.com"}},
+            "context.client_name",
+            "is_an_address",
+            id="mail for a name",
+        ),
+        pytest.param(
+            {"client": ClientData(name="+91 98765 43210")}, "client.name", "is_an_address", id="phone"
+        ),
         pytest.param({"client": ClientData(phone="12")}, "client.phone", "invalid_phone", id="phone"),
         pytest.param(
             {"context": {"client_email": None}}, "client", "unknown_client", id="nobody to write to"

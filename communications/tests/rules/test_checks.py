@@ -24,6 +24,8 @@ TERMS = Terms(
     quiet_hours=Window(time(20), time(7)),
 )
 FINE = CheckFacts(terms=TERMS, has_contact_point=True, consent_allowed=True)
+QUARTER = timedelta(minutes=15)
+LONG_GONE = datetime(2026, 11, 20, tzinfo=UTC)
 
 
 def test_go_until_the_window_ends():
@@ -97,10 +99,6 @@ def test_too_late_is_refused(changes, now, code):
     assert (verdict.cause, verdict.reason.code) == (Cause.REFUSED_BY_CHECK, code)
 
 
-QUARTER = timedelta(minutes=15)
-LONG_GONE = datetime(2026, 11, 20, tzinfo=UTC)
-
-
 @pytest.mark.parametrize("urgency", [Urgency.NORMAL, Urgency.CRITICAL])
 @pytest.mark.parametrize("now", [NOON, NIGHT], ids=["noon", "night"])
 def test_without_a_connector_it_waits(urgency, now):
@@ -125,8 +123,9 @@ def test_without_a_connector_it_waits_only_while_that_meets_its_deadline(expires
     verdict = check(replace(FINE, configured=False, terms=terms), NOON)
     assert isinstance(verdict, Refuse)
     assert (verdict.cause, verdict.reason.code) == (Cause.REFUSED_BY_CHECK, "not_configured")
+    last_try = min(expires_at, deliver_by or expires_at) - QUARTER
     a_moment_earlier = check(
-        replace(FINE, configured=False, terms=terms), min(expires_at, deliver_by or expires_at) - 2 * QUARTER
+        replace(FINE, configured=False, terms=terms), last_try - timedelta(microseconds=1)
     )
     assert isinstance(a_moment_earlier, NotNow)
 

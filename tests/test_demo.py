@@ -1,0 +1,68 @@
+"""`run.py demo` is what a stranger runs first: it tells the truth, and says the same when run again (ORC-1)."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.running_stack import ROOT, clean_environment
+
+pytestmark = pytest.mark.stack
+
+ENDS_WITHIN_SECONDS = 150
+
+
+@pytest.fixture(scope="module")
+def runs() -> Iterator[list["subprocess.CompletedProcess[str]"]]:
+    """Two runs, one after the other, in one state folder."""
+    with tempfile.TemporaryDirectory(prefix="crm-d-", dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        yield [demo(Path(folder) / "s") for _ in range(2)]
+
+
+def demo(state: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "run.py", "demo", "--exit", "--json"],
+        cwd=ROOT,
+        env=clean_environment(state),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=ENDS_WITHIN_SECONDS,
+    )
+
+
+def totals(run: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
+    assert run.returncode == 0, run.stderr
+    told: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
+    return told
+
+
+def test_requests_mails_and_rows_agree(runs: list["subprocess.CompletedProcess[str]"]) -> None:
+    told = totals(runs[0])
+    assert told["ok"] is True
+    assert told["problems"] == []
+    assert told["requests"] == told["communications"] == told["smtp_received"] >= 4
+    assert told["by_status"] == {"sent": told["communications"]}
+    assert told["by_channel"] == {"email": told["communications"]}
+
+
+def test_run_again_it_goes_on_and_repeats_nothing(runs: list["subprocess.CompletedProcess[str]"]) -> None:
+    assert totals(runs[1]) == totals(runs[0])
+    assert "not sent again" in runs[1].stderr
+    assert "not sent again" not in runs[0].stderr
+
+
+def test_the_last_line_is_for_programs_and_the_rest_for_people(
+    runs: list["subprocess.CompletedProcess[str]"],
+) -> None:
+    for run in runs:
+        assert len(run.stdout.splitlines()) == 1
+        assert "All agree." in run.stderr
+        assert "Traceback" not in run.stderr
