@@ -4,12 +4,17 @@ E-mail: RFC 5321 syntax, domain by IDNA, all in lower case (local parts that dif
 practice, and treating them as two people would split a client's consent). Phone: E.164.
 """
 
+import re
+
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
 from clients.choices import ContactKind
 from core.crypto import blind_index
 from core.errors import FieldProblem, Invalid
+
+# Digits as people group them; a date or a word with digits in it is none.
+_WRITTEN_NUMBER = re.compile(r"(?!\s*\d{4}-\d\d-\d\d\s*$)[+0-9()\s./\-\u00a0]+")
 
 
 def normalise_email(value: str, *, field: str) -> str:
@@ -29,7 +34,7 @@ def normalise_email(value: str, *, field: str) -> str:
 def normalise_phone(value: str, *, region: str, field: str) -> str:
     """`region` (ISO 3166-1 alpha-2) reads numbers without a country code. Raises Invalid."""
     try:
-        parsed = phonenumbers.parse(value, region)
+        parsed = phonenumbers.parse(value, region) if _WRITTEN_NUMBER.fullmatch(value) else None
     except phonenumbers.NumberParseException:
         parsed = None
     if parsed is None or not phonenumbers.is_possible_number(parsed):

@@ -99,7 +99,8 @@ class AttentionKind(StrEnum):
     the client in another way, or correct the address and try again. provider_configuration: put our account
     with the provider in order; what waits goes out by itself then. journal_rejected: look at the lines of a
     lost worker that the database did not take, for they tell how calls ended. request_refused: a program
-    asked for a message that cannot be sent; correct its request or the plan's data.
+    asked for a message that cannot be sent; correct its request or the plan's data. not_sent: no channel is
+    open, or the message could not go out in time; reach the client in another way.
     """
 
     IN_DOUBT = "in_doubt"
@@ -107,6 +108,7 @@ class AttentionKind(StrEnum):
     PROVIDER_CONFIGURATION = "provider_configuration"
     JOURNAL_REJECTED = "journal_rejected"
     REQUEST_REFUSED = "request_refused"
+    NOT_SENT = "not_sent"
 
 
 class Cause(StrEnum):

@@ -100,8 +100,8 @@ class HeartbeatAdmin(ReadOnlyAdmin):
 @admin.register(DataKey)
 class DataKeyAdmin(ReadOnlyAdmin):
     hidden = ("wrapped_key",)
-    list_display = ("id", "purpose", "created_at", "destroyed_at")
-    list_filter = ("purpose", ("destroyed_at", admin.EmptyFieldListFilter))
+    list_display = ("id", "created_at", "destroyed_at")
+    list_filter = (("destroyed_at", admin.EmptyFieldListFilter),)
 
 
 @admin.register(ServiceAccount)

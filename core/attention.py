@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from core.errors import Conflict, NotFound
 from core.impersonal import looks_personal, require_impersonal_text, withhold_personal
 from core.models.attention import AttentionItem
 
+SETTLED_ITSELF = "system:settled"
 _MAX_DEDUPE_KEY = 200
 
 _UPSERT = """
@@ -66,6 +67,14 @@ def resolve(*, item_id: uuid.UUID, actor: str, now: datetime) -> AttentionItem:
             now=now,
         )
     return item
+
+
+def settle(*, kind: str, dedupe_keys: Collection[str], now: datetime) -> int:
+    """Closes open items whose matter has settled itself; nobody has to look any more. Returns how many."""
+    open_items = AttentionItem.objects.filter(
+        kind=kind, dedupe_key__in=[_impersonal_key(key) for key in dedupe_keys], resolved_at__isnull=True
+    )
+    return open_items.update(resolved_at=now, resolved_by=SETTLED_ITSELF)
 
 
 def _impersonal_key(dedupe_key: str) -> str:

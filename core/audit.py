@@ -9,51 +9,7 @@ from core.models.audit import AuditEntry
 JsonScalar = str | int | float | bool | None
 
 # What details may say. Add a key only if no value of it can be personal.
-DETAIL_KEYS = frozenset(
-    {
-        "attention_kind",
-        "channel",
-        "channels",
-        "client_id",
-        "code",
-        "communication_id",
-        "contact_point_id",
-        "count",
-        "data_key_id",
-        "dry_run",
-        "field",
-        "fields",
-        "from_stage",
-        "from_state",
-        "from_status",
-        "generation",
-        "is_active",
-        "kind",
-        "locale",
-        "message_type",
-        "occurrences",
-        "plan_id",
-        "previous_client_id",
-        "purpose",
-        "reason",
-        "request_id",
-        "role",
-        "scopes",
-        "source",
-        "stage",
-        "state",
-        "status",
-        "template_key",
-        "template_version",
-        "timezone",
-        "to_stage",
-        "to_state",
-        "to_status",
-        "urgency",
-        "version",
-        "wording_version",
-    }
-)
+DETAIL_KEYS = frozenset({"attention_kind", "kind", "message_type", "occurrences", "scopes", "status"})
 
 
 def record(

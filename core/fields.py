@@ -120,22 +120,6 @@ class EncryptedCharField(_StrictEncryptionMixin, encrypted.EncryptedCharField):
     """Text of one line, encrypted with the installation's keys."""
 
 
-class EncryptedTextField(_StrictEncryptionMixin, encrypted.EncryptedTextField):
-    """Text, encrypted with the installation's keys."""
-
-
-class EncryptedEmailField(_StrictEncryptionMixin, encrypted.EncryptedEmailField):
-    """An e-mail address, encrypted with the installation's keys."""
-
-
-def rotate_token(token: str) -> str:
-    """A stored value of an encrypted field, encrypted anew with the first key. Raises Unreadable."""
-    try:
-        return encrypted.CRYPTER.rotate(token.encode()).decode()
-    except InvalidToken:
-        raise Unreadable("No key in FIELD_ENCRYPTION_KEY opens this value.") from None
-
-
 class SealedField(UnsearchableMixin, _BinaryField):
     """What core.sealing.seal returned, or null. Refuses plain bytes and text."""
 

@@ -32,6 +32,20 @@ _CHATTY = ("celery.app.trace", "celery.beat", "celery.worker.strategy")
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
+class UnhandledOnly(logging.Filter):
+    """Of Django's lines about answers, only those about an exception that no view handled.
+
+    The others repeat, with the path and without what may be said of it, what the request's own line says.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.ERROR or not record.exc_info:
+            return False
+        # Django's text is made of the path; what happened is in the exception's type and places.
+        record.msg, record.args, record.crm_fields = "unexpected error", (), {}
+        return True
+
+
 class RedactingJsonFormatter(logging.Formatter):
     """One JSON object per record: timestamp, level, event, component, then references of the context."""
 
@@ -67,15 +81,14 @@ def logging_config(level: str) -> dict[str, Any]:
         raise ImproperlyConfigured(f"LOG_LEVEL is {level!r}; it must be one of {', '.join(_LEVELS)}.")
     taken_over = {name: {"handlers": [], "level": "NOTSET", "propagate": True} for name in _TAKEN_OVER}
     chatty = {name: {"level": "WARNING"} for name in _CHATTY} if level == "INFO" else {}
-    # Its lines repeat, without what may be said of it, what the request's own line and the error's say.
-    chatty |= {"django.request": {"level": "CRITICAL"}}
     return {
         "version": 1,
         "disable_existing_loggers": False,
+        "filters": {"unhandled": {"()": "core.logs.UnhandledOnly"}},
         "formatters": {"json": {"()": "core.logs.RedactingJsonFormatter"}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
         "root": {"handlers": ["stderr"], "level": level},
-        "loggers": taken_over | chatty,
+        "loggers": taken_over | chatty | {"django.request": {"filters": ["unhandled"]}},
     }
 
 

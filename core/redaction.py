@@ -27,6 +27,8 @@ _MAX_ITEMS = 20
 _MAX_FRAMES = 30
 _MAX_CHAIN = 8
 
+# A mail server's code beside its enhanced one (RFC 3463): 550 5.1.1
+_SMTP_CODE = re.compile(r"[2-5]\d\d [245]\.\d{1,3}\.\d{1,3}")
 _SAFE_WORD = re.compile(r"[A-Za-z0-9_.:/<>{}+-]{1,120}")
 _UUID = re.compile(r"(?<![0-9a-f])[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}(?![0-9a-f])")
 _TASK_NAME = re.compile(
@@ -109,6 +111,8 @@ def _as_text(value: object) -> str | None:
 
 def is_reference(text: str) -> bool:
     """Whether `text` can only be an identifier or a code: no spaces, no address, no phone-like number."""
+    if _SMTP_CODE.fullmatch(text):
+        return True
     without_uuids = _UUID.sub("u", text)
     return bool(_SAFE_WORD.fullmatch(text)) and scrub(without_uuids) == without_uuids
 

@@ -5,6 +5,7 @@ is gone everywhere at once.
 """
 
 import json
+import os
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NoReturn
@@ -13,17 +14,16 @@ from uuid import UUID
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 
-from core.crypto import open_bytes, seal_bytes, unwrap_key
+from core.crypto import KEY_BYTES, open_bytes, seal_bytes, unwrap_key, wrap_key
 from core.errors import Unreadable
 from core.fields import SealedField
-from core.models.data_key import DataKey, KeyPurpose, new_wrapped_key
+from core.models.data_key import DataKey
 
 __all__ = [
     "SealedField",
     "SecretKey",
     "Unreadable",
     "destroy_key",
-    "installation_key",
     "issue_key",
     "load_keys",
     "seal",
@@ -48,8 +48,8 @@ class SecretKey:
 
 
 def issue_key() -> DataKey:
-    """A new client key."""
-    return DataKey.objects.issue()[0]
+    """A new client key. The plain key is known to nobody after this."""
+    return DataKey.objects.create(wrapped_key=wrap_key(os.urandom(KEY_BYTES)))
 
 
 def load_keys(data_key_ids: Iterable[UUID]) -> dict[UUID, SecretKey]:
@@ -62,27 +62,12 @@ def load_keys(data_key_ids: Iterable[UUID]) -> dict[UUID, SecretKey]:
     }
 
 
-def installation_key() -> SecretKey:
-    """The key for what belongs to no client. Made at the first call, once, however many call."""
-    wanted = DataKey.objects.filter(purpose=KeyPurpose.INSTALLATION, wrapped_key__isnull=False)
-    row = wanted.first()
-    if row is None:
-        # A second writer waits here for the first one's commit and then inserts nothing.
-        DataKey.objects.bulk_create(
-            [DataKey(purpose=KeyPurpose.INSTALLATION, wrapped_key=new_wrapped_key())], ignore_conflicts=True
-        )
-        row = wanted.get()
-    if row.wrapped_key is None:
-        raise Unreadable("The installation's data key was destroyed.")
-    return SecretKey(row.id, unwrap_key(row.wrapped_key))
-
-
 def destroy_key(data_key_id: UUID, *, now: datetime) -> bool:
     """Destroys a client's key for good; everything sealed with it is unreadable from the commit on.
 
-    False when there was nothing to destroy. The installation's key is never destroyed here.
+    False when there was nothing to destroy.
     """
-    live = DataKey.objects.filter(id=data_key_id, purpose=KeyPurpose.CLIENT, destroyed_at__isnull=True)
+    live = DataKey.objects.filter(id=data_key_id, destroyed_at__isnull=True)
     return live.update(wrapped_key=None, destroyed_at=now) == 1
 
 

@@ -1,18 +1,23 @@
 """All settings, read from the environment; `.env.example` lists every name.
 
-Failing closed: in production (`CRM_ENV=production`, the default) a missing or weak secret stops the start
-with a sentence that names it. `run.py` makes and keeps the secrets of a development installation.
+Failing closed: in production (`CRM_ENV=production`, the default) a missing or weak secret, and everywhere a
+setting that cannot hold, stops the start with a sentence that names it. `run.py` makes and keeps the secrets
+of a development installation.
 """
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from core.api.rates import Rate
 from core.logs import logging_config
 from core.secrets_policy import require_secret
+from core.settings_policy import checked, parse_currency, parse_region, public_url, require_sender
+from preferences.rules.windows import parse_zone
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -27,13 +32,17 @@ LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 
 # Holds journals: outcomes of calls that the database has not yet confirmed. A persistent volume in production.
 CRM_STATE_DIR = Path(env.str("CRM_STATE_DIR", default=str(BASE_DIR / ".state")))
-CRM_PUBLIC_URL = env.str("CRM_PUBLIC_URL", default="http://localhost:8000").rstrip("/")
+CRM_PUBLIC_URL = public_url(env.str("CRM_PUBLIC_URL", default=""), production=not DEVELOPMENT)
 CRM_COMPANY_NAME = env.str("CRM_COMPANY_NAME", default="Planiva Event Planning")
 CRM_POSTAL_ADDRESS = env.str("CRM_POSTAL_ADDRESS", default="")
 CRM_SUPPORT_EMAIL = env.str("CRM_SUPPORT_EMAIL", default="")
-CRM_DEFAULT_TIMEZONE = env.str("CRM_DEFAULT_TIMEZONE", default="UTC")
-CRM_DEFAULT_REGION = env.str("CRM_DEFAULT_REGION", default="IN")
-CRM_DEFAULT_CURRENCY = env.str("CRM_DEFAULT_CURRENCY", default="INR")
+CRM_DEFAULT_TIMEZONE = checked(
+    "CRM_DEFAULT_TIMEZONE", env.str("CRM_DEFAULT_TIMEZONE", default="UTC"), parse_zone
+)
+CRM_DEFAULT_REGION = checked("CRM_DEFAULT_REGION", env.str("CRM_DEFAULT_REGION", default="IN"), parse_region)
+CRM_DEFAULT_CURRENCY = checked(
+    "CRM_DEFAULT_CURRENCY", env.str("CRM_DEFAULT_CURRENCY", default="INR"), parse_currency
+)
 CRM_ACCESS_TOKEN_MINUTES = env.int("CRM_ACCESS_TOKEN_MINUTES", default=30)
 # The demo's clock: an offset in the database that due times and windows follow. Never in production.
 CRM_ALLOW_DEMO_CLOCK = DEVELOPMENT and env.bool("CRM_ALLOW_DEMO_CLOCK", default=False)
@@ -75,6 +84,7 @@ SMTP_PASSWORD = env.str("SMTP_PASSWORD", default="")
 SMTP_FROM_EMAIL = env.str("SMTP_FROM_EMAIL", default="")
 SMTP_FROM_NAME = env.str("SMTP_FROM_NAME", default=CRM_COMPANY_NAME)
 SMTP_USE_TLS = env.bool("SMTP_USE_TLS", default=True)
+require_sender(host=SMTP_HOST, from_email=SMTP_FROM_EMAIL)
 
 # -- Django ------------------------------------------------------------------------------------------------
 ALLOWED_HOSTS = env.list(
@@ -167,7 +177,10 @@ SECURE_PROXY_SSL_HEADER = (
 _HTTPS = CRM_PUBLIC_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = _HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if _HTTPS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _HTTPS
+# Binding every other host below this name, and the browsers' own lists, is for the owner of the domain to decide.
+_HSTS_SUBDOMAINS = env.bool("CRM_HSTS_SUBDOMAINS", default=False)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _HTTPS and _HSTS_SUBDOMAINS
+SILENCED_SYSTEM_CHECKS = [] if _HSTS_SUBDOMAINS else ["security.W005", "security.W021"]
 # The health endpoints answer a load balancer that speaks plain HTTP.
 SECURE_REDIRECT_EXEMPT = [r"^api/crm/health"]
 SESSION_COOKIE_HTTPONLY = True
@@ -188,14 +201,17 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "core.api.problems.exception_handler",
     "UNAUTHENTICATED_USER": None,
 }
-CRM_THROTTLE_RATES = {
-    "interactive": {"send": env.str("CRM_SEND_RATE", "60/min"), "read": env.str("CRM_READ_RATE", "300/min")},
-    "service": {
-        "send": env.str("CRM_SERVICE_SEND_RATE", "6000/min"),
-        "read": env.str("CRM_SERVICE_READ_RATE", "6000/min"),
+CRM_THROTTLE_RATES: dict[str, Any] = {
+    "interactive": {
+        "send": checked("CRM_SEND_RATE", env.str("CRM_SEND_RATE", "60/min"), Rate.parse),
+        "read": checked("CRM_READ_RATE", env.str("CRM_READ_RATE", "300/min"), Rate.parse),
     },
-    # Sign-in attempts, counted by network address.
-    "token": env.str("CRM_TOKEN_RATE", "30/min"),
+    "service": {
+        "send": checked("CRM_SERVICE_SEND_RATE", env.str("CRM_SERVICE_SEND_RATE", "6000/min"), Rate.parse),
+        "read": checked("CRM_SERVICE_READ_RATE", env.str("CRM_SERVICE_READ_RATE", "6000/min"), Rate.parse),
+    },
+    # Sign-in attempts, to the API and the admin, counted by network address.
+    "token": checked("CRM_TOKEN_RATE", env.str("CRM_TOKEN_RATE", "30/min"), Rate.parse),
 }
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=CRM_ACCESS_TOKEN_MINUTES),
@@ -243,7 +259,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_TIMEZONE = "UTC"
 # A sweep that could not start in time is pointless: the next one does the same work.
-CELERY_BEAT_SCHEDULE = {
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep-due": {"task": "communications.dispatch_due", "schedule": 5.0, "options": {"expires": 5}},
     "reconcile": {"task": "communications.reconcile", "schedule": 5.0, "options": {"expires": 5}},
     "forget-idempotency-keys": {"task": "communications.purge_idempotency_keys", "schedule": 3600.0},

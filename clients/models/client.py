@@ -13,7 +13,7 @@ class Client(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    reference = models.CharField(max_length=64, unique=True)
+    reference = models.CharField(max_length=64)
     name = models.CharField(max_length=200, blank=True)
     data_key = models.OneToOneField(DataKey, on_delete=models.PROTECT, related_name="client")
     # Raised in the same transaction as anything that may change whether, where or when we may write: the fence
@@ -25,7 +25,11 @@ class Client(models.Model):
 
     class Meta:
         db_table = "crm_clients"
-        indexes = [models.Index(fields=["name"], name="client_name_idx")]
+        constraints = [
+            # Not unique=True, which would add an index for LIKE that nobody asks.
+            models.UniqueConstraint(fields=["reference"], name="client_reference_unique"),
+        ]
+        # Searched by any part of the name: client_name_search_idx, made by the migration 0002_name_search.
 
     def __str__(self) -> str:
         return self.name or self.reference

@@ -19,7 +19,6 @@ class ContactPoint(models.Model):
     address_index = models.CharField(max_length=64, help_text="Keyed hash of the normalised address.")
     undeliverable_at = models.DateTimeField(null=True, blank=True)
     undeliverable_code = models.CharField(max_length=64, blank=True)
-    last_inbound_at = models.DateTimeField(null=True, blank=True)
     replaced_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from communications.agents.email import RENDERING_FAILED, TEMPLATE_MISSING
 from communications.choices import AttemptStatus, ContentType, MessageType, Purpose, Role, Status, Urgency
 from communications.models import Communication, CommunicationRequest
 from communications.rules.message_types import Answer, MessageTypeRule, priority_of
@@ -68,6 +69,12 @@ class CommunicationSerializer(_Answer):
     responded_at = serializers.DateTimeField(source="row.responded_at", allow_null=True)
     failed_at = serializers.DateTimeField(source="row.failed_at", allow_null=True)
     error_message = serializers.CharField(allow_null=True, help_text="Of the newest attempt.")
+    degraded = serializers.ChoiceField(
+        choices=[TEMPLATE_MISSING, RENDERING_FAILED],
+        source="row.metadata.degraded",
+        allow_null=True,
+        help_text="Why the message is plainer than its template would make it; null where it is not.",
+    )
     retry_count = serializers.IntegerField(source="row.retry_count")
     open_count = serializers.IntegerField(source="row.open_count")
     click_count = serializers.IntegerField(source="row.click_count")
@@ -135,7 +142,8 @@ class EventSerializer(_Answer):
     from_status = serializers.CharField(help_text="Empty where the status did not change.")
     to_status = serializers.CharField(help_text="Empty where the status did not change.")
     cause = serializers.CharField()
-    code = serializers.CharField()
+    reason = serializers.CharField(help_text="The code of our rule that decided, where one did.")
+    code = serializers.CharField(help_text="The provider's code, where there is one.")
     actor = serializers.CharField()
     occurred_at = serializers.DateTimeField()
     recorded_at = serializers.DateTimeField()

@@ -38,6 +38,7 @@ _LINE: dict[str, Any] = {
     "responded_at": None,
     "failed_at": None,
     "error_message": None,
+    "degraded": None,
     "retry_count": 0,
     "open_count": 0,
     "click_count": 0,

@@ -240,7 +240,10 @@ class WaitQuerySerializer(StrictSerializer):
         default=0,
         min_value=0,
         max_value=MAX_WAIT_SECONDS,
-        help_text="Seconds to hold the answer until the primary was sent, or will not be.",
+        help_text=(
+            "Seconds to hold the answer until the primary was sent, or will not be. Only a few callers may wait at "
+            "a time; the others are answered at once, with the status of that moment."
+        ),
     )
 
     def validate_wait(self, value: float) -> float:

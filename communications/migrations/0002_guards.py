@@ -79,11 +79,17 @@ CREATE TRIGGER crm_communications_status_guard BEFORE INSERT OR UPDATE OF status
     FOR EACH ROW EXECUTE FUNCTION crm_guard_status();
 CREATE TRIGGER crm_delivery_events_append_only BEFORE UPDATE OR DELETE ON crm_delivery_events
     FOR EACH ROW EXECUTE FUNCTION crm_refuse_change();
+CREATE TRIGGER crm_delivery_events_no_truncate BEFORE TRUNCATE ON crm_delivery_events
+    FOR EACH STATEMENT EXECUTE FUNCTION crm_refuse_change();
 CREATE TRIGGER crm_template_versions_immutable BEFORE UPDATE OR DELETE ON crm_communication_template_versions
     FOR EACH ROW EXECUTE FUNCTION crm_refuse_change();
+CREATE TRIGGER crm_template_versions_no_truncate BEFORE TRUNCATE ON crm_communication_template_versions
+    FOR EACH STATEMENT EXECUTE FUNCTION crm_refuse_change();
 """
 BACKWARD = """
+DROP TRIGGER crm_template_versions_no_truncate ON crm_communication_template_versions;
 DROP TRIGGER crm_template_versions_immutable ON crm_communication_template_versions;
+DROP TRIGGER crm_delivery_events_no_truncate ON crm_delivery_events;
 DROP TRIGGER crm_delivery_events_append_only ON crm_delivery_events;
 DROP TRIGGER crm_communications_status_guard ON crm_communications;
 DROP FUNCTION crm_guard_status();

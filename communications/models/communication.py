@@ -19,8 +19,11 @@ class Communication(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     request = models.ForeignKey(CommunicationRequest, on_delete=models.PROTECT, related_name="communications")
-    client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="communications")
-    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="communications")
+    # No index of their own: communication_client_idx and communication_plan_idx begin with them.
+    client = models.ForeignKey(
+        Client, on_delete=models.PROTECT, related_name="communications", db_index=False
+    )
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="communications", db_index=False)
     message_type = models.CharField(max_length=32, choices=[(kind.value, kind.value) for kind in MessageType])
     channel = models.CharField(max_length=16, choices=[(channel.value, channel.value) for channel in Channel])
     role = models.CharField(max_length=16, choices=[(role.value, role.value) for role in Role])
@@ -84,6 +87,12 @@ class Communication(models.Model):
                 fields=["priority", "due_at"],
                 condition=Q(status=Status.SCHEDULED),
                 name="communication_due_idx",
+            ),
+            # ALONE_AFTER_LAPSES of services.queue, which claims these rows by themselves.
+            models.Index(
+                fields=["priority", "due_at"],
+                condition=Q(status=Status.SCHEDULED, lapsed_leases__gte=3),
+                name="communication_suspicious_idx",
             ),
             models.Index(
                 fields=["lease_expires_at"],

@@ -13,7 +13,10 @@ class DeliveryAttempt(models.Model):
     """One call of a provider for one communication. Written by the fence, before the call begins."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    communication = models.ForeignKey(Communication, on_delete=models.PROTECT, related_name="attempts")
+    # No index of its own: attempt_number_unique begins with it.
+    communication = models.ForeignKey(
+        Communication, on_delete=models.PROTECT, related_name="attempts", db_index=False
+    )
     number = models.PositiveSmallIntegerField()
     channel = models.CharField(max_length=16)
     provider = models.CharField(max_length=32)
@@ -66,7 +69,10 @@ class DeliveryEvent(models.Model):
     """
 
     id = models.BigAutoField(primary_key=True)
-    communication = models.ForeignKey(Communication, on_delete=models.PROTECT, related_name="events")
+    # No index of its own: delivery_event_story_idx begins with it.
+    communication = models.ForeignKey(
+        Communication, on_delete=models.PROTECT, related_name="events", db_index=False
+    )
     attempt = models.ForeignKey(DeliveryAttempt, null=True, on_delete=models.PROTECT, related_name="events")
     from_status = models.CharField(max_length=16, blank=True)
     to_status = models.CharField(max_length=16, blank=True)

@@ -17,8 +17,10 @@ class CommunicationRequest(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="requests")
-    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="requests")
+    # No index: requests are looked up by plan, and clients are erased, never deleted.
+    client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="requests", db_index=False)
+    # No index of its own: request_plan_type_idx begins with it.
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="requests", db_index=False)
     message_type = models.CharField(max_length=32, choices=[(kind.value, kind.value) for kind in MessageType])
     urgency = models.CharField(max_length=16, choices=[(urgency.value, urgency.value) for urgency in Urgency])
     preferred_channel = models.CharField(max_length=16, blank=True)

@@ -38,7 +38,8 @@ class TemplateVersion(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    template = models.ForeignKey(Template, on_delete=models.PROTECT, related_name="versions")
+    # No index of its own: template_version_number_unique begins with it.
+    template = models.ForeignKey(Template, on_delete=models.PROTECT, related_name="versions", db_index=False)
     number = models.PositiveIntegerField()
     subject = models.TextField()
     preheader = models.TextField(blank=True)

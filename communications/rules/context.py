@@ -118,6 +118,17 @@ def _shape_problem(context: Mapping[str, Any]) -> FieldProblem | None:
     return None
 
 
+# Letters and symbols by their category that print as nothing at all.
+_BLANK_LETTERS: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+
+
+def can_be_read(text: str) -> bool:
+    """Whether anybody would see something of it: a letter, a digit or a symbol."""
+    return any(
+        unicodedata.category(character)[0] in "LNS" and character not in _BLANK_LETTERS for character in text
+    )
+
+
 def _text(longest: int) -> Callable[[Any], str | None]:
     def read(value: Any) -> str | None:
         if not isinstance(value, str):

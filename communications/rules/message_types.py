@@ -72,6 +72,9 @@ class MessageTypeRule:
     mergeable: bool = False
     expires_after: timedelta = DEFAULT_EXPIRY
     ends_with_event: bool = True
+    # What the message is about, by the names that the planner gives it: two requests with equal values here are the
+    # same request. None: a type without fixed content, of which everything counts.
+    content_names: frozenset[str] | None = None
 
     @property
     def staged(self) -> bool:
@@ -102,6 +105,7 @@ def _companion(
 _TABLE: Final = (
     MessageTypeRule(
         name=MessageType.WELCOME,
+        content_names=frozenset({"next_steps", "estimated_timeline"}),
         label="Welcome",
         description="Greets the client, names the plan and says what happens next.",
         content_type=ContentType.DETAILED,
@@ -112,6 +116,7 @@ _TABLE: Final = (
     ),
     MessageTypeRule(
         name=MessageType.BUDGET_SUMMARY,
+        content_names=frozenset({"budget_allocations", "budget_strategies", "currency"}),
         label="Budget options",
         description="Shows the budget strategies side by side.",
         content_type=ContentType.DETAILED,
@@ -123,6 +128,7 @@ _TABLE: Final = (
     ),
     MessageTypeRule(
         name=MessageType.VENDOR_OPTIONS,
+        content_names=frozenset({"vendor_combinations", "vendors", "currency"}),
         label="Vendor options",
         description="Compares the vendor combinations and asks the client to select one.",
         content_type=ContentType.DETAILED,
@@ -138,6 +144,7 @@ _TABLE: Final = (
     ),
     MessageTypeRule(
         name=MessageType.SELECTION_CONFIRMATION,
+        content_names=frozenset({"selected_combination", "currency"}),
         label="Selection confirmed",
         description="Confirms the chosen vendors and says what happens next.",
         content_type=ContentType.DETAILED,
@@ -150,6 +157,7 @@ _TABLE: Final = (
     ),
     MessageTypeRule(
         name=MessageType.BLUEPRINT_DELIVERY,
+        content_names=frozenset({"final_blueprint", "blueprint_url"}),
         label="Event blueprint",
         description="Delivers the finished blueprint of the event as a PDF, with guidance.",
         content_type=ContentType.DETAILED,
@@ -162,6 +170,7 @@ _TABLE: Final = (
     ),
     MessageTypeRule(
         name=MessageType.ERROR_NOTIFICATION,
+        content_names=frozenset({"error_occurred", "error_message"}),
         label="Problem with the plan",
         description="Apologises for a problem in the planning, explains it and names whom to ask.",
         content_type=ContentType.ALERT,
@@ -205,6 +214,7 @@ _TABLE: Final = (
     ),
     MessageTypeRule(
         name=MessageType.CUSTOM,
+        content_names=frozenset({"subject", "message"}),
         label="Custom message",
         description="Says what the caller wrote; the caller decides on content and purpose.",
         content_type=ContentType.SHORT,

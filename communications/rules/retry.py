@@ -155,8 +155,9 @@ def _needs_template(facts: CallFacts) -> NextStep:
 
 
 def _config(facts: CallFacts) -> NextStep:
-    # E-mail that is set up wrongly must not turn a whole mailing into SMS: only critical goes elsewhere.
-    if facts.channel is Channel.EMAIL and facts.urgency is not Urgency.CRITICAL:
+    # E-mail that is set up wrongly must not turn a whole mailing into SMS: only critical goes elsewhere, and what
+    # has nowhere else to go waits for whoever mends it.
+    if facts.channel is Channel.EMAIL and not (facts.urgency is Urgency.CRITICAL and facts.has_fallback):
         held = replace(facts, has_fallback=False)
         return _wait(held, Action.PUT_BACK, CONFIG_HOLD, reasons.CONFIGURATION_HOLD)
     return _leave_channel(facts, reasons.CONFIGURATION)

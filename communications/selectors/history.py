@@ -119,27 +119,30 @@ def _matching(filters: HistoryFilters) -> QuerySet[Communication]:
     found = Communication.objects.filter(
         **{name: value for name, value in exact.items() if value is not None}
     )
-    return found if filters.search is None else found.filter(_search(filters.search.strip()))
+    return found if filters.search is None else found.filter(id__in=_search(filters.search.strip()))
 
 
-def _search(text: str) -> Q:
-    clients = Q(reference=text) | Q(name__icontains=text)
-    for index in _address_indexes(text):
-        owners = ContactPoint.objects.filter(address_index=index).values("client_id")
-        clients |= Q(id__in=owners)
-    wanted = Q(client__in=Client.objects.filter(clients)) | Q(plan__in=Plan.objects.filter(reference=text))
+def _search(text: str) -> QuerySet[Communication, Any]:
+    """The ids of what `text` may mean. A union: each part is answered by its own index, while one condition with OR
+    between subqueries reads the whole history."""
+    clients = Client.objects.filter(Q(reference=text) | Q(name__icontains=text))
+    parts = [Q(client__in=clients), Q(plan__in=Plan.objects.filter(reference=text))]
+    for kind, index in _address_indexes(text):
+        owners = ContactPoint.objects.filter(kind=kind, address_index=index)
+        parts.append(Q(client__in=owners.values("client_id")))
     if reference := _as_uuid(text):
-        wanted |= Q(id=reference) | Q(request_id=reference)
-    return wanted
+        parts += [Q(id=reference), Q(request_id=reference)]
+    first, *others = (Communication.objects.filter(part).order_by().values("id") for part in parts)
+    return first.union(*others, all=True)
 
 
-def _address_indexes(text: str) -> Iterable[str]:
+def _address_indexes(text: str) -> Iterable[tuple[ContactKind, str]]:
     """The blind indexes of `text` for every kind of address that it can be."""
     with suppress(Invalid):
-        yield address_index(normalise_email(text, field="q"), kind=ContactKind.EMAIL)
+        yield ContactKind.EMAIL, address_index(normalise_email(text, field="q"), kind=ContactKind.EMAIL)
     with suppress(Invalid):
         phone = normalise_phone(text, region=settings.CRM_DEFAULT_REGION, field="q")
-        yield address_index(phone, kind=ContactKind.PHONE)
+        yield ContactKind.PHONE, address_index(phone, kind=ContactKind.PHONE)
 
 
 def _as_uuid(text: str) -> UUID | None:

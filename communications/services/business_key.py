@@ -1,8 +1,7 @@
 """Which requests are the same one said twice (engine.md §Idempotency)."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q
@@ -11,6 +10,7 @@ from clients.models import Client, Plan
 from communications.choices import MessageType, Status
 from communications.models import Communication, CommunicationRequest
 from communications.rules.business_key import business_key_material
+from communications.rules.context import Context
 from communications.rules.message_types import MESSAGE_TYPES
 from communications.services.commands import SubmitCommand
 from core.crypto import keyed_hash
@@ -19,18 +19,22 @@ _REPEAT_WITHIN: Final = timedelta(hours=24)
 _ERROR_WITHIN: Final = timedelta(hours=1)
 
 
-def make(*, command: SubmitCommand, values: Mapping[str, Any]) -> str:
-    """The keyed hash over what makes a request itself: references, type and `dedup_key` or the message's values.
+def make(*, command: SubmitCommand, context: Context) -> str:
+    """The keyed hash over what makes a request itself: references, type and `dedup_key` or what the message is about.
 
-    The client's name is left out: the reference says who it is, and a corrected spelling is no new message.
+    Who it is for and the facts of the event are not part of it: a corrected name, date or budget is no reason to say
+    the same thing again. Neither is anything else that a planner's state carries along.
     """
+    names = MESSAGE_TYPES[command.message_type].content_names
     return keyed_hash(
         business_key_material(
             client_ref=command.client_reference,
             plan_ref=command.plan_reference,
             message_type=command.message_type,
             dedup_key=command.dedup_key,
-            variables={name: value for name, value in values.items() if name != "client_name"},
+            variables={
+                name: value for name, value in context.variables.items() if names is None or name in names
+            },
         ),
         purpose="business_key",
     )

@@ -74,7 +74,7 @@ def _make(call: Call, connector: Connector, fenced_at: float, now: Callable[[], 
         outcome = connector.send(call.message)
     except Exception as error:
         # A connector that raises is a bug of ours, and the call may have gone through: never repeat it blindly.
-        log.exception("connector raised", provider=connector.name, error_type=type(error).__name__)
+        log.exception("connector raised", provider=connector.name, error=error)
         outcome = Outcome(OutcomeClass.AMBIGUOUS, code=type(error).__name__)
     return _end(call, outcome, now())
 

@@ -3,17 +3,33 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from clients.models import ContactPoint
-from communications.choices import Cause, Status
+from communications.choices import AttentionKind, Cause, Status
 from communications.gateway import configured_channels
+from communications.rules import reasons
 from communications.rules.checks import CheckFacts, Go, NotNow, Refuse, check
 from communications.rules.message_types import MESSAGE_TYPES
 from communications.rules.timing import Terms, expiry
 from communications.selectors.sending import SendJob
 from communications.services import lifecycle
 from communications.services.lifecycle import Transition
+from core import attention
+
+# Refusals that nobody wished for: a person may still reach the client.
+_SHOWN: Final = frozenset(
+    code.code
+    for code in (
+        reasons.CANNOT_MEET_DEADLINE,
+        reasons.EXPIRED,
+        reasons.NO_CONSENT,
+        reasons.NO_CONTACT_POINT,
+        reasons.NOT_CONFIGURED,
+        reasons.UNDELIVERABLE,
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +51,16 @@ def check_jobs(*, jobs: Sequence[SendJob], lease_token: UUID, actor: str, now: d
             cleared.append(Cleared(job, job.contact_point, verdict.send_before))
         elif not isinstance(verdict, Go):
             stopped.append(_stop(job, verdict, lease_token, actor, now))
-    lifecycle.apply(stopped, now=now)
+    applied = lifecycle.apply(stopped, now=now)
+    for transition in stopped:
+        if transition.reason in _SHOWN and transition.communication_id in applied.changed:
+            attention.raise_item(
+                kind=AttentionKind.NOT_SENT,
+                dedupe_key=str(transition.communication_id),
+                target=f"communication:{transition.communication_id}",
+                details={"reason": transition.reason},
+                now=now,
+            )
     return cleared
 
 

@@ -1,10 +1,11 @@
 """From a checked communication to what its connector sends."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
@@ -14,10 +15,14 @@ from communications.agents.email import (
     MessageFacts,
     build_mime,
     compose_html,
+    compose_text,
     new_message_id,
 )
 from communications.connectors.base import OutgoingMessage
+from communications.models import Communication
+from communications.selectors.sending import SendJob
 from communications.services.checking import Cleared
+from core.sealing import SecretKey, seal
 
 
 @dataclass(frozen=True)
@@ -29,22 +34,20 @@ class Prepared:
     degraded: str
 
 
+def seal_content(composed: ComposedText, zone: str, key: SecretKey) -> bytes | None:
+    """What is stored of a composed text, with the zone that its times are written in."""
+    return seal(Communication, "content", asdict(composed) | {"zone": zone}, key)
+
+
 def prepare_email(cleared: Cleared, *, attempt_id: UUID, now: datetime) -> Prepared:
     """The e-mail of a job. The subject and text are those composed when the request was accepted; the HTML is made
     from the pinned template version and the context."""
     job = cleared.job
-    composed = ComposedText(**job.content())
-    html = compose_html(
-        job.template_version,
-        message_facts(
-            job.context(),
-            message_type=job.message_type,
-            plan_reference=job.row["plan_reference"],
-            zone=job.preferences.zone.key,
-            requested_at=job.row["requested_at"],
-        ),
-        composed,
-    )
+    content = job.content()
+    # The zone of the stored text: the parts of one message never contradict each other.
+    zone = content.pop("zone")
+    composed = ComposedText(**content)
+    html = compose_html(job.template_version, facts_of(job, zone), composed)
     message_id = new_message_id(attempt_id, settings.SMTP_FROM_EMAIL.rpartition("@")[2])
     recipient = cleared.contact_point.address
     payload = build_mime(
@@ -54,7 +57,7 @@ def prepare_email(cleared: Cleared, *, attempt_id: UUID, now: datetime) -> Prepa
             recipient_name=job.row["client_name"],
             recipient_address=recipient,
             message_id=message_id,
-            date=now.astimezone(job.preferences.zone),
+            date=now.astimezone(ZoneInfo(zone)),
         ),
         composed=composed,
         html=html.html,
@@ -69,6 +72,24 @@ def prepare_email(cleared: Cleared, *, attempt_id: UUID, now: datetime) -> Prepa
         ),
         html.sha256,
         html.degraded,
+    )
+
+
+def recompose(job: SendJob) -> bytes | None:
+    """The content with its times in the client's present zone, or None: they are, or nothing may be read."""
+    zone = job.preferences.zone.key
+    if job.key is None or job.content()["zone"] == zone:
+        return None
+    return seal_content(compose_text(job.template_version, facts_of(job, zone)), zone, job.key)
+
+
+def facts_of(job: SendJob, zone: str) -> MessageFacts:
+    return message_facts(
+        job.context(),
+        message_type=job.message_type,
+        plan_reference=job.row["plan_reference"],
+        zone=zone,
+        requested_at=job.row["requested_at"],
     )
 
 

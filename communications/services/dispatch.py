@@ -47,6 +47,7 @@ def dispatch_due(*, seconds: float = 5.0) -> int:
     Any number of workers on any number of hosts may run it at once. It is kept short so that a worker can be stopped
     and other work gets its turn; what is left is rung for again.
     """
+    own_journal()  # without one nothing may be called, so nothing is claimed either
     until = time.monotonic() + seconds
     worked = _claim_and_send(limit=1, suspicious=True)
     while taken := _claim_and_send(limit=BATCH, suspicious=False):
@@ -103,7 +104,7 @@ class _Batch:
 
     def _send(self, connector: Connector, group: Sequence[Cleared]) -> None:
         ready = {item.attempt_id: item for item in self._compose(group)}
-        journal = own_journal()  # before the fence: without a journal nothing is called
+        journal = own_journal()
         fenced_at = boot_seconds()
         numbers = begin_calls(
             [self._planned(item, connector) for item in ready.values()], offset=self._offset

@@ -19,6 +19,9 @@ from uuid import UUID, uuid4
 from django.conf import settings
 
 from communications.choices import OutcomeClass
+from core.logs import get_logger
+
+log = get_logger("journal")
 
 _SUFFIX = ".jsonl"
 _LONGEST_WAIT_SECONDS = 366 * 24 * 3600
@@ -43,7 +46,7 @@ class JournalLine:
 
     @classmethod
     def parse(cls, line: bytes) -> "JournalLine":
-        """Raises ValueError, KeyError or TypeError for what is no line of ours."""
+        """Raises some error for what is no line of ours."""
         data = json.loads(line)
         outcome = data["outcome_class"]
         return cls(
@@ -153,6 +156,9 @@ def _take_lost(directory: Path) -> Iterator[LostJournal]:
             file = path.open("rb")
         except FileNotFoundError:
             continue  # replayed by another worker meanwhile
+        except OSError:
+            log.exception("lost journal cannot be opened")
+            continue
         with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -169,7 +175,7 @@ def _read(path: Path, content: bytes) -> LostJournal:
     for raw in content.splitlines():
         try:
             lost.lines.append(JournalLine.parse(raw))
-        except (ValueError, KeyError, TypeError):
+        except Exception:
             lost.rejected.append(raw)
     return lost
 

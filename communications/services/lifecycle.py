@@ -14,9 +14,10 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from communications.choices import Cause, Status
+from communications.choices import AttentionKind, Cause, Status
 from communications.models import Communication, DeliveryEvent
 from communications.rules import lifecycle as table
+from core import attention
 
 # Columns a transition may set beside the status, with their database types.
 _COLUMNS: dict[str, str] = {
@@ -136,6 +137,7 @@ def apply(transitions: Iterable[Transition], *, now: datetime) -> Applied:
                 accepted.append(allowed)
         _update(accepted, current)
         _write_events(accepted, current, now)
+        _settle_doubts(accepted, current, now)
     return Applied(
         {change.communication_id: current[change.communication_id].status for change in accepted},
         tuple(unchanged),
@@ -212,6 +214,17 @@ def _update(accepted: Sequence[Transition], current: Mapping[UUID, _Current]) ->
         )
         with connection.cursor() as cursor:
             cursor.execute(sql, [list(values) for values in zip(*rows, strict=True)])
+
+
+def _settle_doubts(accepted: Sequence[Transition], current: Mapping[UUID, _Current], now: datetime) -> None:
+    """Nobody is asked any more about what is no longer in doubt: else it might be sent again."""
+    known = [
+        str(change.communication_id)
+        for change in accepted
+        if current[change.communication_id].status is Status.IN_DOUBT
+    ]
+    if known:
+        attention.settle(kind=AttentionKind.IN_DOUBT, dedupe_keys=known, now=now)
 
 
 def _write_events(accepted: Sequence[Transition], current: Mapping[UUID, _Current], now: datetime) -> None:

@@ -12,7 +12,7 @@ from clients.models import Client, Plan
 from clients.services.register import ContactDetails, PlanDetails, register_client, register_plan
 from communications.choices import Urgency
 from communications.gateway import configured_channels
-from communications.rules.context import Context
+from communications.rules.context import Context, can_be_read
 from communications.rules.facts import ChannelFacts, Facts, PreferenceFacts
 from communications.rules.message_types import MESSAGE_TYPES
 from communications.rules.references import is_address
@@ -51,6 +51,8 @@ def contact_details(command: SubmitCommand, context: Context) -> ContactDetails:
         given.name or context.client_name,
         "client.name" if given.name else "context.client_name",
     )
+    if name and not can_be_read(name):
+        name = None
     if name and is_address(name):
         # Names are stored in clear so that staff can search them; addresses never are.
         message = "This looks like an e-mail address or a phone number. Give the client's name."
@@ -91,7 +93,7 @@ def message_values(context: Context, recipient: Recipient) -> dict[str, Any]:
     """
     plan = recipient.plan
     base = {
-        "client_name": context.client_name or recipient.client.name,
+        "client_name": recipient.client.name or None,
         "event_type": unseal(Plan, "event_type", plan.event_type, recipient.key),
         "event_date": plan.event_date.isoformat() if plan.event_date is not None else None,
         "guest_count": context.guest_count,

@@ -3,7 +3,7 @@
 That a change is obeyed is the fence's doing, whether or not this has run.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from communications.models import Communication, DeliveryEvent
 from communications.rules.timing import Due, plan_time
 from communications.selectors.sending import SendJob, load_jobs
 from communications.services.checking import terms_of
+from communications.services.composing import recompose
 from communications.services.queue import DISPATCH_TASK
 from core import clock
 from core.outbox import Event, consumer
@@ -32,43 +33,44 @@ def replan_changed(events: Sequence[Event]) -> None:
 
 
 def replan(*, client_ids: Collection[UUID], now: datetime) -> int:
-    """Move the due times of waiting communications to where the rules put them now; returns how many moved.
+    """Bring what waits into line with its client's settings: due times, and texts whose times are in another zone.
 
-    Left alone: what a worker has claimed (its check sees the change) and what waits for a retry (that time is the
-    provider's). What may no longer be sent at all is refused, with its reason, when it is due.
+    Returns how many changed. What a worker has claimed is left alone: its check sees the change. What waits for a
+    retry keeps that time. What may no longer be sent at all is refused, with its reason, when it is due.
     """
-    waiting = Communication.objects.filter(
-        client_id__in=client_ids, status=Status.SCHEDULED, retry_count=0, put_back_count=0, due_at__gt=now
-    )
+    waiting = Communication.objects.filter(client_id__in=client_ids, status=Status.SCHEDULED)
     with transaction.atomic():
-        locked = waiting.select_for_update(skip_locked=True, no_key=True).order_by("id")
-        due_before = dict(locked.values_list("id", "due_at"))
-        moved = [
-            (job, due)
-            for job in load_jobs(list(due_before))
-            if isinstance(due := plan_time(terms_of(job), now), Due)
-            and due.at != due_before[job.communication_id]
+        locked = waiting.select_for_update(skip_locked=True, no_key=True).defer("content").in_bulk()
+        changed = [
+            row for job in load_jobs(sorted(locked)) if (row := _renewed(job, locked, now)) is not None
         ]
-        _store(moved, now)
-    return len(moved)
+        Communication.objects.bulk_update(changed, ["due_at", "content"])
+        DeliveryEvent.objects.bulk_create(_event(row, now) for row in changed)
+        if any(row.due_at is not None and row.due_at <= now for row in changed):
+            ring(DISPATCH_TASK)
+    return len(changed)
 
 
-def _store(moved: Sequence[tuple[SendJob, Due]], now: datetime) -> None:
-    Communication.objects.bulk_update(
-        [Communication(id=job.communication_id, due_at=due.at) for job, due in moved], ["due_at"]
+def _renewed(job: SendJob, locked: Mapping[UUID, Communication], now: datetime) -> Communication | None:
+    """The row with its new time and text, or None: both are right as they are."""
+    row = locked[job.communication_id]
+    due_at, content = row.due_at, recompose(job)
+    if due_at is not None and due_at > now and not (row.retry_count or row.put_back_count):
+        due = plan_time(terms_of(job), now)
+        due_at = due.at if isinstance(due, Due) else due_at
+    if due_at == row.due_at and content is None:
+        return None
+    row.due_at, row.content = due_at, content or job.row["content"]
+    return row
+
+
+def _event(row: Communication, now: datetime) -> DeliveryEvent:
+    return DeliveryEvent(
+        communication_id=row.id,
+        from_status=Status.SCHEDULED,
+        to_status=Status.SCHEDULED,
+        cause=Cause.REPLANNED,
+        actor=ACTOR,
+        occurred_at=now,
+        recorded_at=now,
     )
-    DeliveryEvent.objects.bulk_create(
-        DeliveryEvent(
-            communication_id=job.communication_id,
-            from_status=Status.SCHEDULED,
-            to_status=Status.SCHEDULED,
-            cause=Cause.REPLANNED,
-            actor=ACTOR,
-            reason=due.reasons[-1].code if due.reasons else "",
-            occurred_at=now,
-            recorded_at=now,
-        )
-        for job, due in moved
-    )
-    if any(due.at <= now for _, due in moved):
-        ring(DISPATCH_TASK)

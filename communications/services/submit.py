@@ -4,7 +4,7 @@ Everything is stored in one transaction under the client's row lock, or nothing 
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,14 +12,14 @@ from uuid import UUID, uuid4
 from django.db import transaction
 
 from communications.agents.email import ComposedText, compose_text
-from communications.choices import Cause, MessageType, Role, Status, Urgency
+from communications.choices import AttentionKind, Cause, MessageType, Role, Status, Urgency
 from communications.models import Communication, CommunicationRequest, TemplateVersion
 from communications.rules.context import normalise_context
 from communications.rules.message_types import MESSAGE_TYPES, priority_of
 from communications.rules.strategy import Strategy, decide
 from communications.services import business_key, idempotency, lifecycle
 from communications.services.commands import Idempotency, SubmitCommand
-from communications.services.composing import message_facts
+from communications.services.composing import message_facts, seal_content
 from communications.services.queue import DISPATCH_TASK
 from communications.services.recipient import (
     Recipient,
@@ -29,7 +29,7 @@ from communications.services.recipient import (
     strategy_facts,
 )
 from communications.services.templates import check_variables, version_for
-from core import audit
+from core import attention, audit
 from core.choices import Channel
 from core.errors import Invalid
 from core.sealing import seal
@@ -71,7 +71,7 @@ def submit(
         recipient = register(command=command, context=context, details=details, caller=caller, now=now)
         message = _Message(version, message_values(context, recipient))
         _require_variables(message, command.message_type)
-        key = business_key.make(command=command, values=message.values)
+        key = business_key.make(command=command, context=context)
         holder = business_key.find_holder(
             key=key, client=recipient.client, plan=recipient.plan, message_type=command.message_type, now=now
         )
@@ -119,6 +119,14 @@ def _create(
         details={"message_type": command.message_type.value, "status": rows[0].status},
         now=now,
     )
+    if strategy.refused is not None:
+        attention.raise_item(
+            kind=AttentionKind.NOT_SENT,
+            dedupe_key=str(rows[0].id),
+            target=f"communication:{rows[0].id}",
+            details={"reason": strategy.reasons[0].code},
+            now=now,
+        )
     if any(row.due_at is not None and row.due_at <= now for row in rows):
         ring(DISPATCH_TASK)
     return request.id
@@ -148,7 +156,7 @@ def _communications(
         "priority": priority_of(Urgency(request.urgency)),
         "expires_at": request.expires_at,
         "created_at": request.created_at,
-        "content": seal(Communication, "content", asdict(composed), recipient.key),
+        "content": seal_content(composed, recipient.preferences.zone.key, recipient.key),
         "metadata": {"degraded": composed.degraded} if composed.degraded else {},
     }
     if not strategy.send:

@@ -38,6 +38,7 @@ from core.errors import FieldProblem, Invalid
 
 Part = Literal["subject", "preheader", "mjml", "text"]
 
+_LONGEST_VALUE = 20_000  # characters; a worker holds a whole group of mails in memory
 BUILT_IN_ACTOR = "system:built-in"
 _CONTENT = Path(__file__).resolve().parent.parent / "content" / "email"
 _LAYOUT = "layout.mjml"
@@ -138,10 +139,14 @@ def check_variables(
             continue
         if value is None and variable.required:
             problems.append(_missing(variable.name))
+        if isinstance(value, str | list) and sum(map(len, value)) > _LONGEST_VALUE:
+            problems.append(_too_long(variable.name))
     if message_type == MessageType.CUSTOM and version.template.name == GENERIC_TEMPLATE:
         message = variables.get("message")
         if not isinstance(message, str) or not message.strip():
             problems.append(_missing("message"))
+        elif len(message) > _LONGEST_VALUE:
+            problems.append(_too_long("message"))
     return problems
 
 
@@ -188,6 +193,14 @@ def _active() -> QuerySet[TemplateVersion]:
 
 def _missing(name: str) -> FieldProblem:
     return FieldProblem(f"context.{name}", "missing_variable", f"{name} is needed for this message.")
+
+
+def _too_long(name: str) -> FieldProblem:
+    return FieldProblem(
+        f"context.{name}",
+        "too_long",
+        f"{name} may have {_LONGEST_VALUE:,} characters in all: nobody reads more.",
+    )
 
 
 def _lock_template(*, name: str, channel: Channel, now: datetime) -> Template:

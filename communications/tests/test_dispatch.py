@@ -9,9 +9,8 @@ from django.test.utils import CaptureQueriesContext
 
 from clients.models import Client, ContactPoint
 from communications.choices import AttemptStatus, Cause, Status, Urgency
-from communications.models import Communication, DeliveryAttempt, DeliveryEvent
+from communications.models import Communication, CommunicationRequest, DeliveryAttempt, DeliveryEvent
 from communications.rules.retry import RETRY_AFTER_MINUTES
-from communications.selectors.sending import load_jobs
 from communications.services.dispatch import dispatch_due
 from communications.services.queue import claim_due
 from communications.services.reconcile import reconcile
@@ -21,6 +20,7 @@ from communications.tests.steps import (
     story,
 )
 from core import clock
+from core.errors import Unreadable
 from core.models import AttentionItem
 from core.sealing import destroy_key, load_keys, unseal
 from core.tests.races import at_once
@@ -173,22 +173,30 @@ def test_a_connection_lost_before_the_message_left_is_a_passing_trouble(smtp: Sa
     assert (row.status, smtp.messages()) == (Status.SCHEDULED, [])
 
 
-def test_what_the_provider_said_is_sealed_and_goes_with_the_clients_key(smtp: Sandbox) -> None:
-    """Destroying one key erases context, content and receipts at once (SEC-3)."""
+def test_deleting_one_clients_key_ends_all_reading_of_context_content_and_receipts(smtp: Sandbox) -> None:
+    """SEC-3: the other client's rows stay readable, this one's open with no key that is left."""
     smtp.behave("refuse", code=550, text="5.1.1 <priya@example.com> unknown")
-    row = a_communication()
+    row, other = a_communication(), a_communication()
     dispatch_due()
-    row.refresh_from_db()
-    event = row.events.get(to_status=Status.FAILED)
-    attempt = row.attempts.get()
-    key_id = row.client.data_key_id
-    key = load_keys([key_id])[key_id]
-    assert "priya@example.com" in unseal(DeliveryEvent, "payload", event.payload, key)
-    assert "priya@example.com" in unseal(DeliveryAttempt, "error_message", attempt.error_message, key)
-    destroy_key(key_id, now=clock.now())
-    assert load_keys([key_id]) == {}
-    (job,) = load_jobs([row.id])
-    assert job.key is None
+    for each in (row, other):
+        each.refresh_from_db()
+    event, attempt = row.events.get(to_status=Status.FAILED), row.attempts.get()
+    sealed: list[tuple[type[Any], str, Any]] = [
+        (CommunicationRequest, "context", row.request.context),
+        (Communication, "content", row.content),
+        (DeliveryEvent, "payload", event.payload),
+        (DeliveryAttempt, "error_message", attempt.error_message),
+    ]
+    keys = [row.client.data_key_id, other.client.data_key_id]
+    key = load_keys(keys)[keys[0]]
+    assert all("riya" in str(unseal(model, field, blob, key)) for model, field, blob in sealed)
+    destroy_key(keys[0], now=clock.now())
+    left = load_keys(keys)
+    assert list(left) == [keys[1]]
+    for model, field, blob in sealed:
+        with pytest.raises(Unreadable):
+            unseal(model, field, blob, left[keys[1]])
+    assert unseal(Communication, "content", other.content, left[keys[1]])
 
 
 def test_a_client_whose_key_is_gone_is_never_written_to(smtp: Sandbox) -> None:

@@ -1,7 +1,9 @@
 """Every pair of states: what the table says, what `apply` does, and what the database lets through."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -21,55 +23,65 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("smtp", "templates"
 PAIRS = list(itertools.product(Status, Status))
 
 
-def put(rows: Sequence[Communication], status: Status) -> None:
-    """Force a status past the guard, so that every pair can be tried from every start."""
+@contextmanager
+def no_guard() -> Iterator[None]:
+    """Rows may be put into any status. Deferred foreign keys of rows just written would refuse ALTER TABLE."""
     with connection.cursor() as cursor:
-        # Deferred foreign keys of rows just written would stand in the way of ALTER TABLE.
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("ALTER TABLE crm_communications DISABLE TRIGGER crm_communications_status_guard")
-        cursor.execute(
-            """UPDATE crm_communications SET status = %s, due_at = now(), lease_token = gen_random_uuid(),
-               lease_expires_at = now() + interval '1 minute' WHERE id = ANY(%s)""",
-            [status, [row.id for row in rows]],
-        )
+        yield
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("ALTER TABLE crm_communications ENABLE TRIGGER crm_communications_status_guard")
 
 
-def change(row: Communication, to: Status, cause: Cause) -> None:
-    now = clock.now()
-    lifecycle.apply([Transition(row.id, to, cause, "staff:1", now)], now=now)
+def put(rows: Sequence[Communication], status: Status) -> None:
+    """Force a status; only without the guard."""
+    Communication.objects.filter(id__in=[row.id for row in rows]).update(
+        status=status,
+        due_at=clock.now(),
+        lease_token=uuid4(),
+        lease_expires_at=clock.now() + timedelta(minutes=1),
+    )
 
 
 def test_apply_changes_exactly_the_pairs_of_the_table() -> None:
-    """One row for each cause, all asked for the same change from the same start."""
+    """One row for each cause, all asked for the same change from the same start. The guard is away, so that
+    only `apply` can refuse."""
     rows = {cause: a_communication() for cause in Cause}
-    for start, end in PAIRS:
-        put(list(rows.values()), start)
-        events = DeliveryEvent.objects.count()
-        now = clock.now()
-        applied = lifecycle.apply(
-            (
-                Transition(row.id, end, cause, "staff:1", now, changes={"due_at": now})
-                for cause, row in rows.items()
-            ),
-            now=now,
-        )
-        allowed = {cause for cause in Cause if decide(start, end, cause) is not None}
-        assert {cause for cause, row in rows.items() if row.id in applied.changed} == allowed, (start, end)
-        assert DeliveryEvent.objects.count() == events + len(allowed)
-        stored = dict(Communication.objects.values_list("id", "status"))
-        for cause, row in rows.items():
-            assert stored[row.id] == (end if cause in allowed else start), (start, end, cause)
+    with no_guard():
+        for start, end in PAIRS:
+            put(list(rows.values()), start)
+            events = DeliveryEvent.objects.count()
+            now = clock.now()
+            applied = lifecycle.apply(
+                [
+                    Transition(row.id, end, cause, "staff:1", now, changes={"due_at": now})
+                    for cause, row in rows.items()
+                ],
+                now=now,
+            )
+            allowed = {cause for cause in Cause if decide(start, end, cause) is not None}
+            assert {cause for cause, row in rows.items() if row.id in applied.changed} == allowed, (
+                start,
+                end,
+            )
+            assert DeliveryEvent.objects.count() == events + len(allowed)
+            stored = dict(Communication.objects.values_list("id", "status"))
+            for cause, row in rows.items():
+                assert stored[row.id] == (end if cause in allowed else start), (start, end, cause)
 
 
 def test_the_database_refuses_every_pair_that_the_table_does_not_know() -> None:
-    row = a_communication()
+    rows = {start: a_communication() for start in Status}
+    with no_guard():
+        for start, row in rows.items():
+            put([row], start)
     refused = set()
     for start, end in PAIRS:
-        put([row], start)
         try:
             with transaction.atomic():
-                Communication.objects.filter(id=row.id).update(status=end)
+                Communication.objects.filter(id=rows[start].id).update(status=end)
+                transaction.set_rollback(True)
         except IntegrityError:
             refused.add((start, end))
     same = {(status, status) for status in Status}
@@ -138,6 +150,23 @@ def test_events_cannot_be_changed_or_deleted() -> None:
         row.events.update(cause="other")
     with pytest.raises(IntegrityError), transaction.atomic():
         row.events.all().delete()
+
+
+@pytest.mark.parametrize(
+    ("table", "guard"),
+    [
+        ("crm_delivery_events", "crm_delivery_events_no_truncate"),
+        ("crm_communication_template_versions", "crm_template_versions_no_truncate"),
+    ],
+)
+def test_evidence_cannot_be_truncated(table: str, guard: str) -> None:
+    a_communication()
+    with connection.cursor() as cursor, transaction.atomic():
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        # Tests that commit need it off; see the root conftest.
+        cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER {guard}")
+        with pytest.raises(IntegrityError, match=f"{table} is append-only"), transaction.atomic():
+            cursor.execute(f"TRUNCATE {table} CASCADE")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -119,6 +119,8 @@ def test_a_journal_found_after_the_lease_was_released_is_late_evidence(smtp: San
     reconcile(actor="worker:b", now=clock.now())
     row.refresh_from_db()
     assert (row.status, row.attempts.get().delivery_status) == (Status.SENT, AttemptStatus.ACCEPTED)
+    # Nobody is invited any more to send again what arrived.
+    assert not AttentionItem.objects.filter(resolved_at__isnull=True).exists()
 
 
 def test_a_late_refusal_frees_a_row_in_doubt(smtp: Sandbox) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from communications.choices import Cause, Status, Urgency
 from communications.models import Communication
+from communications.selectors.sending import load_jobs
 from communications.services.commands import ClientData, SubmitCommand
 from communications.services.replan import replan
 from communications.services.submit import submit
@@ -38,6 +39,21 @@ def test_a_new_timezone_moves_what_waits_and_says_so() -> None:
     assert replan(client_ids=[row.client_id], now=NIGHT_IN_KOLKATA) == 0
 
 
+def test_the_text_follows_the_zone_that_its_times_are_written_in() -> None:
+    command = a_command(urgency=Urgency.NORMAL)
+    row = waiting(command)
+    assert "(Asia/Kolkata)" in text_of(row)
+    waiting(replace(command, client=ClientData(timezone="America/New_York")))
+    replan(client_ids=[row.client_id], now=NIGHT_IN_KOLKATA)
+    assert "(America/New_York)" in text_of(row)
+    assert "(Asia/Kolkata)" not in text_of(row)
+
+
+def text_of(row: Communication) -> str:
+    (job,) = load_jobs([row.id])
+    return job.content()["text"]
+
+
 def test_the_change_reaches_the_queue_through_the_outbox() -> None:
     """Messages of low urgency go out at 10:00 local time, which two zones never share."""
     command = a_command(urgency=Urgency.LOW)
@@ -53,4 +69,7 @@ def test_a_retry_keeps_its_time() -> None:
     row = waiting(command)
     Communication.objects.filter(id=row.id).update(retry_count=1)
     waiting(replace(command, client=ClientData(timezone="America/New_York")))
-    assert replan(client_ids=[row.client_id], now=NIGHT_IN_KOLKATA) == 0
+    replan(client_ids=[row.client_id], now=NIGHT_IN_KOLKATA)
+    due_at = row.due_at
+    row.refresh_from_db()
+    assert row.due_at == due_at

@@ -69,6 +69,11 @@ def test_an_accepted_message_arrives_byte_for_byte(sandbox: Sandbox, connector: 
         pytest.param(
             {"code": 550, "text": "5.7.1 policy", "stage": "mail"}, OutcomeClass.CONFIG, id="5.7.1 at MAIL"
         ),
+        pytest.param(
+            {"code": 550, "text": "5.1.1 who are you", "stage": "mail"},
+            OutcomeClass.CONFIG,
+            id="5.1.1 at MAIL",
+        ),
         pytest.param({"code": 550, "text": "no"}, OutcomeClass.WEAK_RECIPIENT, id="bare 550 at RCPT"),
         pytest.param(
             {"code": 554, "text": "no", "stage": "end_of_data"}, OutcomeClass.CONTENT, id="554 at the end"
@@ -158,6 +163,45 @@ def test_a_connection_that_the_server_closed_while_idle_costs_nothing(tmp_path: 
         with running_sandbox(tmp_path / "two", smtp_port=first.smtp_port) as second:
             assert connector.send(a_message()).outcome_class is OutcomeClass.ACCEPTED
             assert len(second.messages()) == 1
+
+
+def answers(listener: socket.socket, end_of_data: bytes, data: bytes = b"354 go\r\n") -> None:
+    """A server that is polite until DATA or its end."""
+    peer, _ = listener.accept()
+    with peer, peer.makefile("rb") as lines:
+        peer.sendall(b"220 hello\r\n")
+        for line in lines:
+            if line.startswith(b"DATA"):
+                peer.sendall(data)
+                if data.startswith(b"354"):
+                    while lines.readline() != b".\r\n":
+                        continue
+                    peer.sendall(end_of_data)
+            elif line.startswith(b"QUIT"):
+                return
+            else:
+                peer.sendall(b"250 ok\r\n")
+
+
+def outcome_against(*replies: bytes) -> OutcomeClass:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answers, args=(listener, *replies))
+        thread.start()
+        with connected("127.0.0.1", listener.getsockname()[1], call_limit_seconds=2) as connector:
+            outcome = connector.send(a_message()).outcome_class
+        thread.join()
+    return outcome
+
+
+@pytest.mark.parametrize("reply", [b"garbage\r\n", b"\r\n", b"354 more\r\n", b"150 hm\r\n", b"600 what\r\n"])
+def test_an_answer_that_is_none_leaves_the_message_in_doubt(reply: bytes) -> None:
+    """The server has the whole message: what it says is no refusal."""
+    assert outcome_against(reply) is OutcomeClass.AMBIGUOUS
+
+
+@pytest.mark.parametrize("reply", [b"250 ok\r\n", b"garbage\r\n"])
+def test_a_server_that_does_not_ask_for_the_message_gets_none(reply: bytes) -> None:
+    assert outcome_against(b"250 ok\r\n", reply) is OutcomeClass.TRANSIENT
 
 
 def test_many_threads_share_the_connections(sandbox: Sandbox, connector: SmtpConnector) -> None:

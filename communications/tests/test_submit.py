@@ -18,7 +18,7 @@ from communications.tests.conftest import NOON_IN_KOLKATA
 from communications.tests.factories import a_command
 from core import clock
 from core.errors import Conflict, Invalid
-from core.models import AuditEntry, DataKey
+from core.models import AttentionItem, AuditEntry, DataKey
 from core.sealing import load_keys, unseal
 from core.tests.races import at_once
 from preferences.models import ClientPreferences
@@ -112,10 +112,13 @@ def test_a_repeat_gets_the_first_request_back(again: Callable[[SubmitCommand], S
     assert second.id == first.id
 
 
-def test_other_values_make_another_request() -> None:
-    command = a_command(context={"budget": 100_000})
+def test_other_content_makes_another_request() -> None:
+    command = a_command(
+        message_type=MessageType.BUDGET_SUMMARY, context={"budget_allocations": [{"total": 1}]}
+    )
     first, _ = send(command)
-    second, duplicate = send(replace(command, context={**command.context, "budget": 200_000}))
+    other = replace(command, context={**command.context, "budget_allocations": [{"total": 2}]})
+    second, duplicate = send(other)
     assert not duplicate
     assert second.id != first.id
 
@@ -199,6 +202,7 @@ def test_a_message_that_cannot_meet_its_deadline_is_cancelled_with_its_reason() 
     evening = datetime.fromisoformat("2026-03-03T22:30:00+05:30")
     row, _ = send(a_command(urgency=Urgency.NORMAL, deliver_by=evening + timedelta(hours=1)), now=evening)
     assert (row.status, codes(row)) == (Status.CANCELLED, ["cannot_meet_deadline"])
+    assert AttentionItem.objects.get().kind == "not_sent"
 
 
 @pytest.mark.parametrize(
@@ -209,6 +213,15 @@ def test_a_message_that_cannot_meet_its_deadline_is_cancelled_with_its_reason() 
         ),
         pytest.param(
             {"context": {"client_name": ""}}, "context.client_name", "missing_variable", id="empty name"
+        ),
+        pytest.param(
+            {"context": {"client_name": "\u202e\u2060"}},
+            "context.client_name",
+            "missing_variable",
+            id="unseen name",
+        ),
+        pytest.param(
+            {"context": {"next_steps": ["x" * 20_001]}}, "context.next_steps", "too_long", id="too long"
         ),
         pytest.param(
             {"context": {"client_email": "priya at home"}}, "context.client_email", "invalid_email", id="mail"

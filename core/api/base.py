@@ -9,7 +9,7 @@ from rest_framework.views import APIView
 from core.api.negotiation import FirstRenderer
 from core.api.parsers import DEFAULT_MAX_BODY_BYTES
 from core.api.principals import Caller, caller_of
-from core.api.throttles import Usage
+from core.api.rates import Usage
 from core.scopes import Scope
 
 

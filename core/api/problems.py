@@ -200,7 +200,7 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBa
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
-    """Django has logged the exception; this answer holds nothing of it."""
+    """Django has logged the exception (core.logs lets that line through); this answer holds nothing of it."""
     if _is_api(request):
         return ProblemResponse(_UNEXPECTED, request)
     return defaults.server_error(request)

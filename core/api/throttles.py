@@ -1,10 +1,10 @@
-"""How often a caller may call. Counted in the cache; without the cache everybody may."""
+"""How often a caller may call. Counted in the cache. Without the cache callers who have a name may go on;
+sign-in attempts are then counted by each process for itself."""
 
 import ipaddress
-import math
-import re
+import threading
 import time
-from dataclasses import dataclass
+from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -17,6 +17,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from core.api.principals import CallerKind, caller_of
+from core.api.rates import Rate, Usage, measure
 from core.logs import get_logger
 
 if TYPE_CHECKING:  # views load their throttle classes while they are being defined
@@ -24,58 +25,8 @@ if TYPE_CHECKING:  # views load their throttle classes while they are being defi
 
 logger = get_logger("throttle")
 
-_PERIOD_SECONDS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600, "hour": 3600}
-_RATE = re.compile(r"(?P<limit>[1-9]\d*)/(?P<period>[a-z]+)")
-
-
-@dataclass(frozen=True)
-class Rate:
-    limit: int
-    period_seconds: int
-
-    @classmethod
-    def parse(cls, text: str) -> "Rate":
-        """`60/min`, `10/s`, `1000/h`. Raises ValueError, which names what is wrong."""
-        match = _RATE.fullmatch(text)
-        if match is None or match["period"] not in _PERIOD_SECONDS:
-            raise ValueError(f"{text!r} is not a rate; write it as 60/min, 10/s or 1000/h.")
-        return cls(int(match["limit"]), _PERIOD_SECONDS[match["period"]])
-
-
-@dataclass(frozen=True)
-class Usage:
-    """Where a caller stands after this call. `reset_seconds`: until the whole limit is free."""
-
-    allowed: bool
-    limit: int
-    remaining: int
-    reset_seconds: int
-    wait_seconds: int = 0
-
-
-def measure(rate: Rate, *, current: int, previous: int, elapsed_seconds: float) -> Usage:
-    """A sliding window made of two fixed ones: the previous counts for its part within the period.
-
-    `current` includes this call; a refused call must be taken back by who counted it.
-    """
-    weight = max(0.0, 1 - elapsed_seconds / rate.period_seconds)
-    used = current + previous * weight
-    left_seconds = rate.period_seconds - elapsed_seconds
-    reset = math.ceil(left_seconds + (rate.period_seconds if current else 0))
-    if used <= rate.limit:
-        return Usage(True, rate.limit, int(rate.limit - used), reset)
-    return Usage(False, rate.limit, 0, reset, _wait(rate, current - 1, previous, elapsed_seconds))
-
-
-def _wait(rate: Rate, counted: int, previous: int, elapsed_seconds: float) -> int:
-    """Whole seconds until one more call fits if none is made meanwhile."""
-    room = rate.limit - 1
-    if previous and counted <= room:
-        until = rate.period_seconds * (1 - (room - counted) / previous) - elapsed_seconds
-    else:
-        until = rate.period_seconds - elapsed_seconds
-        until += rate.period_seconds * (1 - room / counted) if counted > room else 0
-    return max(1, math.ceil(until))
+# So many networks are remembered by one process while the cache is away; beyond that the oldest is forgotten.
+_MAX_LOCAL_NETWORKS = 10_000
 
 
 class CallerThrottle(BaseThrottle):
@@ -91,31 +42,44 @@ class CallerThrottle(BaseThrottle):
     def allow_request(self, request: Request, view: "APIView") -> bool:
         kind = getattr(view, "throttle_kind", None) or ("read" if request.method in SAFE_METHODS else "send")
         caller = caller_of(request)
-        if caller is None:
-            rate = settings.CRM_THROTTLE_RATES[CallerKind.INTERACTIVE][kind]
-            return self._allow(view, f"{kind}:{network_of(request._request)}", rate)
-        return self._allow(view, f"{kind}:{caller.reference}", settings.CRM_THROTTLE_RATES[caller.kind][kind])
+        identity = caller.reference if caller else network_of(request._request)
+        rates = settings.CRM_THROTTLE_RATES[caller.kind if caller else CallerKind.INTERACTIVE]
+        try:
+            usage = count_call(f"{kind}:{identity}", Rate.parse(rates[kind]), at=time.time())
+        except (RedisError, OSError) as error:
+            logger.warning("cache not available, call not counted", error=error)
+            return True
+        return self._conclude(view, usage)
 
     def wait(self) -> float | None:
         return None if self.usage is None else float(self.usage.wait_seconds)
 
-    def _allow(self, view: "APIView", identity: str, rate: str) -> bool:
-        try:
-            self.usage = count_call(identity, Rate.parse(rate), at=time.time())
-        except (RedisError, OSError) as error:
-            logger.warning("cache not available, call not counted", error=error)
-            return True
-        view.rate_usage = self.usage  # type: ignore[attr-defined]  # read by ApiView.finalize_response
-        return self.usage.allowed
+    def _conclude(self, view: "APIView", usage: Usage) -> bool:
+        self.usage = view.rate_usage = usage  # type: ignore[attr-defined]  # read by ApiView.finalize_response
+        return usage.allowed
 
 
 class TokenThrottle(CallerThrottle):
     """Sign-in attempts, by network: guessing a secret must not be quick."""
 
     def allow_request(self, request: Request, view: "APIView") -> bool:
-        return self._allow(
-            view, f"token:{network_of(request._request)}", settings.CRM_THROTTLE_RATES["token"]
-        )
+        return self._conclude(view, count_sign_in(request._request))
+
+
+def count_sign_in(request: HttpRequest) -> Usage:
+    """Counts one attempt to sign in, to the API or to the admin, from the network of this request.
+
+    Never open: while the cache is away this process counts alone, so that an attacker gets at most as many
+    times the rate as there are web processes.
+    """
+    identity = f"token:{network_of(request)}"
+    rate = Rate.parse(settings.CRM_THROTTLE_RATES["token"])
+    at = time.time()
+    try:
+        return count_call(identity, rate, at=at)
+    except (RedisError, OSError) as error:
+        logger.warning("cache not available, sign-ins are counted by this process alone", error=error)
+        return _local_counts.count(identity, rate, at=at)
 
 
 def count_call(identity: str, rate: Rate, *, at: float) -> Usage:
@@ -128,6 +92,32 @@ def count_call(identity: str, rate: Rate, *, at: float) -> Usage:
     if not usage.allowed:
         cache.decr(keys[0])
     return usage
+
+
+class LocalCounts:
+    """Counts of this process, in place of the cache's. Any number of threads may count at once."""
+
+    def __init__(self, *, max_identities: int) -> None:
+        self._max_identities = max_identities
+        self._lock = threading.Lock()
+        # identity -> (window, calls in it, calls in the one before); the one that was counted longest ago first
+        self._counts: OrderedDict[str, tuple[int, int, int]] = OrderedDict()
+
+    def count(self, identity: str, rate: Rate, *, at: float) -> Usage:
+        """As `count_call`."""
+        window, elapsed = divmod(at, rate.period_seconds)
+        with self._lock:
+            known, current, previous = self._counts.pop(identity, (int(window), 0, 0))
+            if known != int(window):
+                current, previous = 0, current if known == int(window) - 1 else 0
+            usage = measure(rate, current=current + 1, previous=previous, elapsed_seconds=elapsed)
+            self._counts[identity] = (int(window), current + usage.allowed, previous)
+            if len(self._counts) > self._max_identities:
+                self._counts.popitem(last=False)
+        return usage
+
+
+_local_counts = LocalCounts(max_identities=_MAX_LOCAL_NETWORKS)
 
 
 def network_of(request: HttpRequest) -> str:

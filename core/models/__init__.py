@@ -3,7 +3,7 @@
 from core.models.attention import AttentionItem
 from core.models.audit import AuditEntry
 from core.models.clock import ClockOffset
-from core.models.data_key import DataKey, KeyPurpose
+from core.models.data_key import DataKey
 from core.models.heartbeat import Heartbeat
 from core.models.outbox import OutboxCursor, OutboxEvent
 from core.models.service_account import ServiceAccount
@@ -14,7 +14,6 @@ __all__ = [
     "ClockOffset",
     "DataKey",
     "Heartbeat",
-    "KeyPurpose",
     "OutboxCursor",
     "OutboxEvent",
     "ServiceAccount",

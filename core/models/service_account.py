@@ -11,7 +11,7 @@ class ServiceAccount(models.Model):
     are checked without the database and end by themselves (`CRM_ACCESS_TOKEN_MINUTES`).
     """
 
-    name = models.CharField(max_length=64, unique=True)
+    name = models.CharField(max_length=64)
     secret = models.CharField(max_length=128, editable=False)
     scopes = ArrayField(models.CharField(max_length=32))
     is_active = models.BooleanField(default=True)
@@ -22,6 +22,7 @@ class ServiceAccount(models.Model):
     class Meta:
         db_table = "crm_service_accounts"
         constraints = [
+            models.UniqueConstraint(fields=["name"], name="service_account_name_unique"),
             models.CheckConstraint(
                 condition=models.Q(scopes__contained_by=[scope.value for scope in Scope]),
                 name="service_account_scopes_known",

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from django.db import connection, models
 from django.test.utils import isolate_apps
 
-from core.fields import EncryptedCharField, EncryptedEmailField, EncryptedTextField, SealedField
+from core.fields import EncryptedCharField, SealedField
 
 
 @contextmanager
@@ -15,8 +15,7 @@ def diary_table() -> Iterator[type[models.Model]]:
 
         class Diary(models.Model):
             author = EncryptedCharField(max_length=100, null=True)
-            address = EncryptedEmailField(null=True)
-            note = EncryptedTextField(null=True)
+            note = EncryptedCharField(max_length=500, null=True)
             page = SealedField(null=True)
             appendix = SealedField(null=True)
 

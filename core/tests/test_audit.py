@@ -17,7 +17,7 @@ def entry(**changes) -> AuditEntry:
 
 
 def test_an_entry_is_kept(db):
-    entry(details={"channel": "email", "count": 3, "dry_run": False, "reason": None})
+    entry(details={"kind": "email", "occurrences": 3, "scopes": False, "status": None})
     kept = AuditEntry.objects.get()
     assert (kept.actor, kept.action, kept.target, kept.occurred_at) == (
         "staff:7",
@@ -25,21 +25,21 @@ def test_an_entry_is_kept(db):
         TARGET,
         NOW,
     )
-    assert kept.details == {"channel": "email", "count": 3, "dry_run": False, "reason": None}
+    assert kept.details == {"kind": "email", "occurrences": 3, "scopes": False, "status": None}
 
 
 @pytest.mark.parametrize(
     "details",
     [
         pytest.param({"address": "x"}, id="undeclared key"),
-        pytest.param({"reason": "wrote to asha@example.org"}, id="e-mail address"),
-        pytest.param({"reason": "+91 98765 43210"}, id="phone"),
-        pytest.param({"count": 919876543210}, id="phone as number"),
-        pytest.param({"reason": "https://example.org/p?token=abc"}, id="link"),
-        pytest.param({"reason": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc"}, id="token"),
-        pytest.param({"reason": "x" * 201}, id="long text"),
-        pytest.param({"reason": ["list"]}, id="list"),
-        pytest.param({"reason": {"a": 1}}, id="object"),
+        pytest.param({"status": "wrote to asha@example.org"}, id="e-mail address"),
+        pytest.param({"status": "+91 98765 43210"}, id="phone"),
+        pytest.param({"occurrences": 919876543210}, id="phone as number"),
+        pytest.param({"status": "https://example.org/p?token=abc"}, id="link"),
+        pytest.param({"status": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc"}, id="token"),
+        pytest.param({"status": "x" * 201}, id="long text"),
+        pytest.param({"status": ["list"]}, id="list"),
+        pytest.param({"status": {"a": 1}}, id="object"),
     ],
 )
 def test_details_that_could_be_personal_are_a_programming_error(db, details):
@@ -59,7 +59,7 @@ def test_references_are_checked_too(db, column, value):
     "value", ["2026-11-21", "2026-11-21T09:00:00+00:00", str(UUID(int=12345678901234567890))]
 )
 def test_dates_and_ids_are_no_phone_numbers(db, value):
-    entry(details={"reason": value}, target=f"plan:{value}")
+    entry(details={"status": value}, target=f"plan:{value}")
 
 
 @pytest.mark.parametrize(

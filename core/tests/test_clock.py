@@ -3,7 +3,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 
 from core import clock
 from core.errors import Conflict, Invalid
@@ -89,6 +89,14 @@ def test_the_command_shows_and_moves(db):
     target = real() + timedelta(days=2)
     assert close(command("--to", target.isoformat()), target)
     assert close(command(), target)
+
+
+def test_a_move_wakes_the_sweeps_and_nothing_rarer(db):
+    command()
+    assert connection.run_on_commit == []
+    command("--by", "3600")
+    woken = {entry[1].task_name for entry in connection.run_on_commit}
+    assert woken == {"communications.dispatch_due", "communications.reconcile", "core.consume_outbox"}
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 import structlog
 from celery import signals
 from django.core.exceptions import DisallowedHost, ImproperlyConfigured
+from django.http import HttpResponse
 from django.test import RequestFactory
 from django.utils.log import log_response
 
@@ -18,9 +19,9 @@ from core.tests.captured_log import CANARIES, EMAIL, LINK, PHONE, TEXT, TOKEN, c
 
 
 def test_a_line_has_the_documented_keys(log):
-    structlog.contextvars.bind_contextvars(request_id="0b6f0f0e7a584a4e9a511f0f7c9f2a11", plan_id="plan-7")
+    structlog.contextvars.bind_contextvars(request_id="0b6f0f0e7a584a4e9a511f0f7c9f2a11", consumer="plan-7")
     get_logger("dispatch").info(
-        "attempt recorded", communication_id="c-1", channel=Channel.EMAIL, duration_ms=3.5
+        "attempt recorded", communication_id="c-1", provider=Channel.EMAIL, duration_ms=3.5
     )
     line = log.only()
     assert line.pop("timestamp").endswith("+00:00")
@@ -29,9 +30,9 @@ def test_a_line_has_the_documented_keys(log):
         "event": "attempt recorded",
         "component": "dispatch",
         "request_id": "0b6f0f0e7a584a4e9a511f0f7c9f2a11",
-        "plan_id": "plan-7",
+        "consumer": "plan-7",
         "communication_id": "c-1",
-        "channel": "email",
+        "provider": "email",
         "duration_ms": 3.5,
     }
 
@@ -53,10 +54,8 @@ def test_keys_that_are_not_declared_are_dropped_and_counted(log):
     "value", [TEXT, EMAIL, PHONE, LINK, TOKEN, "Asha Rao", {"a": EMAIL}, [TEXT], b"asha", object()]
 )
 def test_a_declared_key_does_not_carry_personal_values(log, value):
-    structlog.contextvars.bind_contextvars(plan_id=value, user=value)
-    get_logger("x").warning(
-        "refused", reason=value, client_id=value, duration_ms=value, error=ValueError(value)
-    )
+    structlog.contextvars.bind_contextvars(consumer=value, user=value)
+    get_logger("x").warning("refused", code=value, provider=value, duration_ms=value, error=ValueError(value))
     assert log.only()["error"] == "ValueError"
     log.assert_clean()
 
@@ -129,17 +128,23 @@ def test_a_text_made_at_run_time_is_withheld(log, kind):
 
 
 def test_extra_fields_of_other_records_are_not_shown(log):
-    logging.getLogger("library").warning("odd", extra={"request": TEXT, "plan_id": EMAIL, "crm_fields": TEXT})
+    logging.getLogger("library").warning(
+        "odd", extra={"request": TEXT, "consumer": EMAIL, "crm_fields": TEXT}
+    )
     log.assert_clean()
 
 
-def test_djangos_own_request_log_is_clean(log):
-    request = RequestFactory().get("/c/asha", {"q": EMAIL}, headers={"host": "testserver"})
-    log_response(
-        "%s: %s", "Not Found", request.path, response=type("R", (), {"status_code": 404})(), request=request
-    )
+def test_djangos_lines_about_answers_are_left_to_the_requests_own_line(log):
+    request = RequestFactory().get("/c/asha", {"q": EMAIL})
+    for status, error in ((404, None), (403, PermissionError(TEXT)), (503, None)):
+        answer = HttpResponse(status=status)
+        log_response("%s: %s", "Odd", request.path, response=answer, request=request, exception=error)
+    assert log.lines() == []
+
+
+def test_djangos_line_about_a_foreign_host_is_clean(log):
     logging.getLogger("django.security.DisallowedHost").error(str(DisallowedHost(f"Invalid host: {TEXT!r}")))
-    assert len(log.lines()) == 2
+    assert log.only()["component"] == "django.security.DisallowedHost"
     log.assert_clean()
 
 
@@ -204,7 +209,7 @@ def test_a_record_that_cannot_be_formatted_does_not_reach_stderr(log, capfd):
             raise RuntimeError(TEXT)
 
     logging.getLogger("library").error("odd", extra={"crm_fields": Hostile()})
-    get_logger("x").error("lone surrogate", reason="\ud800")
+    get_logger("x").error("lone surrogate", code="\ud800")
     assert [line["event"] for line in log.lines()] == ["unloggable record", "lone surrogate"]
     assert capfd.readouterr().err == ""
 

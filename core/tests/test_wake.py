@@ -106,8 +106,9 @@ def test_a_broker_that_hangs_costs_about_a_second_and_then_nothing():
             first = time.monotonic() - started
             for _ in range(100):
                 wake.ring(TASK)
-            assert first < 2.5
-            assert time.monotonic() - started - first < 0.5
+            # Without a pause each ring would wait for a second. The bounds leave room for a busy machine.
+            assert first < 10
+            assert time.monotonic() - started - first < 20
 
 
 def test_rings_from_many_threads_at_once_all_arrive(own_queue):

@@ -16,6 +16,8 @@ from communications.connectors.watchdog import Watchdog
 from core.choices import Channel
 
 _CLOSING = 421  # the server shuts the channel down after this reply
+# The first digit of the reply that lets the dialogue go on (RFC 5321, section 4.3.2).
+_WANTED = {Stage.MAIL: 2, Stage.RCPT: 2, Stage.DATA: 3}
 
 
 class SmtpConnector:
@@ -128,10 +130,10 @@ class _Call:
                 raise _ConnectionLostError(
                     Outcome(OutcomeClass.TRANSIENT, code=_error_code(error))
                 ) from error
-            if 200 <= code < 400:
+            if _WANTED[stage] == code // 100:
                 continue
             outcome = Outcome(classify(code, text, stage), code=reply_code(code, text), text=text)
-            if code == _CLOSING:
+            if code == _CLOSING or not 400 <= code <= 599:
                 connection.close()
                 raise _ConnectionLostError(outcome)
             connection.reset()
@@ -156,6 +158,10 @@ class _Call:
                 provider_message_id=self._message.message_id.strip("<>"),
                 text=text,
             )
+        if not 400 <= code <= 599:
+            # Neither taken nor refused: whoever answers so may have it.
+            connection.close()
+            return Outcome(OutcomeClass.AMBIGUOUS, code=str(code), text=text)
         return Outcome(classify(code, text, Stage.END_OF_DATA), code=reply_code(code, text), text=text)
 
     def _remaining(self) -> float:

@@ -48,14 +48,14 @@ def classify(code: int, text: str, stage: Stage) -> OutcomeClass:
     permanent = enhanced.startswith("5") if enhanced else 500 <= code <= 599
     if not permanent:
         return OutcomeClass.TRANSIENT
+    if stage in _ABOUT_US:
+        return OutcomeClass.CONFIG
     if enhanced in _DEAD_ADDRESS:
         return OutcomeClass.RECIPIENT
     if enhanced == _MAILBOX_FULL:
         return OutcomeClass.WEAK_RECIPIENT
     if enhanced in _TOO_LARGE:
         return OutcomeClass.CONTENT
-    if stage in _ABOUT_US:
-        return OutcomeClass.CONFIG
     if enhanced.startswith("5.7."):
         return OutcomeClass.CONTENT
     # A bare 550 at RCPT is no proof that the address is dead: some servers answer so to policy.

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from communications.choices import AttemptStatus, MessageType, OutcomeClass, Status
-from communications.models import DeliveryAttempt
+from communications.models import DeliveryAttempt, Template
 from communications.tests.api.test_history import FIELDS
 from communications.tests.factories import a_communication, in_status
 from core import clock
@@ -68,6 +68,15 @@ def test_everything_about_one(planner):
     assert answer["error_message"] == "550 <priya@example.com> unknown"
     assert [event["to_status"] for event in answer["events"]] == ["scheduled", "sending", "failed"]
     assert answer["attachments"] == []
+    assert answer["degraded"] is None
+
+
+def test_a_message_that_went_out_without_its_template_says_so(planner):
+    Template.objects.update(active_version=None)
+    row = a_communication()
+    assert planner.get(path(row)).json()["degraded"] == "template_missing"
+    (line,) = planner.get("/api/crm/communications").json()["communications"]
+    assert line["degraded"] == "template_missing"
 
 
 def test_an_erased_client_leaves_what_is_not_personal(planner):

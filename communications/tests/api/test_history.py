@@ -6,12 +6,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from communications.choices import Cause, Status
+from communications.choices import Status
 from communications.selectors import history
-from communications.services import lifecycle
 from communications.services.commands import ClientData
-from communications.services.lifecycle import Transition
-from communications.tests.factories import a_communication, in_status
+from communications.tests.factories import a_communication, in_status, lead_to
 from core import clock
 from core.scopes import Scope
 from core.sealing import destroy_key
@@ -25,6 +23,7 @@ FIELDS = {f"{moment}_at" for moment in MOMENTS} | {
     "click_count",
     "client_id",
     "communication_id",
+    "degraded",
     "error_message",
     "message_type",
     "open_count",
@@ -123,10 +122,7 @@ def test_filters_and_search_find_one_among_others(planner, parameter, value):
     wanted = a_communication(
         client=ClientData(name="Priya Sharma Wedding", email="wanted@example.com", phone="+919812345678")
     )
-    now = clock.now()
-    lease = {"lease_token": wanted.id, "lease_expires_at": now}
-    lifecycle.apply([Transition(wanted.id, Status.SENDING, Cause.CLAIMED, "worker:1", now, changes=lease)])
-    lifecycle.apply([Transition(wanted.id, Status.FAILED, Cause.NO_CHANNEL_LEFT, "worker:1", now)])
+    lead_to(wanted, Status.FAILED)
     answer = planner.get(PATH, {parameter: value(wanted)}).json()
     assert ids(answer) == [str(wanted.id)]
     assert answer["total"] == 1

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from django.db import connection
 
+from communications.api import views
 from communications.choices import Cause, Status
 from communications.models import Communication, CommunicationRequest
 from communications.services import lifecycle
@@ -167,6 +168,21 @@ class TestWaiting:
         planner.post(f"{PATH}?wait=10", a_body(client={"phone": "+919812345678"}))
         assert time.monotonic() - started < 5
 
+    def test_only_two_may_wait_so_that_threads_stay_free(self, planner):
+        with views._waiting:
+            started = time.monotonic()
+            assert planner.post(f"{PATH}?wait=0.3", a_body()).json()["status"] == "scheduled"
+            assert time.monotonic() - started >= 0.3
+        with views._waiting, views._waiting:
+            started = time.monotonic()
+            answer = planner.post(f"{PATH}?wait=10", a_body())
+            assert (answer.status_code, answer.json()["status"]) == (202, "scheduled")
+            assert time.monotonic() - started < 8
+        # Whoever waited makes room again.
+        assert views._waiting.acquire(blocking=False)
+        assert views._waiting.acquire(blocking=False)
+        views._waiting.release(2)
+
 
 @pytest.mark.django_db(transaction=True)
 def test_the_answer_comes_as_soon_as_the_message_has_left(planner):
@@ -185,8 +201,11 @@ def test_the_answer_comes_as_soon_as_the_message_has_left(planner):
     row = Communication.objects.get()
     now = clock.now()
     lease = {"lease_token": UUID(int=1), "lease_expires_at": now + timedelta(minutes=2)}
-    lifecycle.apply([Transition(row.id, Status.SENDING, Cause.CLAIMED, "worker:1", now, changes=lease)])
-    lifecycle.apply([Transition(row.id, Status.SENT, Cause.ACCEPTED, "worker:1", now)])
+    for change in (
+        Transition(row.id, Status.SENDING, Cause.CLAIMED, "worker:1", now, changes=lease),
+        Transition(row.id, Status.SENT, Cause.ACCEPTED, "worker:1", now),
+    ):
+        lifecycle.apply([change], now=now)
     waiting.join(timeout=10)
     assert time.monotonic() - started < 8
     assert answers[0].json()["status"] == "sent"

@@ -1,1 +1,4 @@
-from core.tests.api.callers import own_cache  # noqa: F401 - an autouse fixture
+from core.tests.api.callers import own_cache
+from core.tests.captured_log import log
+
+__all__ = ["log", "own_cache"]

@@ -66,7 +66,7 @@ class FailingView(ApiView):
         raise FAILURES[kind]()
 
 
-def broken_page(request):
+def broken_page(request, name=None):
     raise RuntimeError(SECRET)
 
 
@@ -76,6 +76,7 @@ urlpatterns = [
     path("api/crm/forgotten", ForgottenView.as_view()),
     path("api/crm/fails/<str:kind>", FailingView.as_view()),
     path("api/broken", broken_page),
+    path("pages/broken/<str:name>", broken_page),
     path("pages/fine/", lambda request: HttpResponse("fine")),
     *urlpatterns,
 ]

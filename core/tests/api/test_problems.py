@@ -38,6 +38,30 @@ def test_a_failure_outside_the_api_views_is_a_problem_too():
     assert SECRET not in response.text
 
 
+@pytest.mark.parametrize("path", ["/api/broken", "/pages/broken/asha"])
+def test_a_bug_outside_the_api_views_is_logged_once_as_type_and_places(log, path):
+    """SEC-4, OPS"""
+    assert nobody().get(path).status_code == 500
+    (line,) = [line for line in log.lines() if "exception" in line]
+    assert (line["level"], line["event"], line["component"]) == (
+        "error",
+        "unexpected error",
+        "django.request",
+    )
+    assert line["exception"][0]["type"] == "builtins.RuntimeError"
+    assert line["exception"][0]["frames"][-1].startswith("tests/api/probe_urls.py:")
+    assert line["exception"][0]["frames"][-1].endswith(" broken_page")
+    assert line["request_id"]
+    assert SECRET not in log.stream.getvalue()
+    log.assert_clean()
+
+
+@pytest.mark.parametrize("path", ["/nothing-here", "/api/crm/fails/bug"])
+def test_what_was_answered_in_order_is_not_logged_by_django_too(log, path):
+    service().get(path)
+    assert "django.request" not in {line["component"] for line in log.lines()}
+
+
 def test_unknown_addresses():
     assert_problem(nobody().get("/api/crm/nothing-here"), 404, "not_found")
     assert_problem(nobody().get("/api/crm"), 404, "not_found")

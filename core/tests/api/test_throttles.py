@@ -3,7 +3,11 @@ from django.test import RequestFactory, override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.api.throttles import Rate, count_call, measure, network_of
+from core.api import throttles
+from core.api.rates import Rate, measure
+from core.api.throttles import LocalCounts, count_call, count_sign_in, network_of
+from core.tests.api.callers import assert_problem, nobody
+from core.tests.races import at_once
 
 MINUTE = Rate(limit=60, period_seconds=60)
 
@@ -79,3 +83,66 @@ def test_a_forwarded_address_counts_only_behind_a_proxy():
     assert network_of(RequestFactory().get("/", **spoofed)) == direct
     with override_settings(SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https")):
         assert network_of(RequestFactory().get("/", **spoofed)) == proxied
+
+
+class TestSignInsWithoutTheCache:
+    """SEC-7: guessing a secret stays slow while the cache is away."""
+
+    AT = 600_000_000.0
+
+    @pytest.fixture(autouse=True)
+    def no_cache(self, settings, monkeypatch):
+        settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": "unix:///nowhere.sock"}}
+        settings.CRM_THROTTLE_RATES = {**settings.CRM_THROTTLE_RATES, "token": "3/h"}
+        monkeypatch.setattr(throttles, "_local_counts", LocalCounts(max_identities=10))
+
+    def test_the_process_counts_for_itself(self):
+        request = RequestFactory().post("/", REMOTE_ADDR="192.0.2.1")
+        assert [count_sign_in(request).allowed for _ in range(5)] == [True, True, True, False, False]
+        assert count_sign_in(RequestFactory().post("/", REMOTE_ADDR="192.0.2.2")).allowed
+
+    def test_it_slides_and_takes_refused_calls_back_like_the_cache(self):
+        local, rate = LocalCounts(max_identities=10), Rate(limit=2, period_seconds=60)
+        assert [local.count("x", rate, at=self.AT).allowed for _ in range(4)] == [True, True, False, False]
+        assert local.count("x", rate, at=self.AT + 60).allowed is False
+        assert local.count("x", rate, at=self.AT + 31 + 60).allowed is True
+        assert local.count("x", rate, at=self.AT + 180).remaining == 1
+
+    def test_it_remembers_a_bounded_number_of_networks(self):
+        local, rate = LocalCounts(max_identities=2), Rate(limit=1, period_seconds=60)
+        assert all(local.count(name, rate, at=self.AT).allowed for name in "abc")
+        assert not local.count("c", rate, at=self.AT).allowed
+        assert local.count("a", rate, at=self.AT).allowed
+
+    def test_threads_count_together(self):
+        local, rate = LocalCounts(max_identities=2), Rate(limit=10, period_seconds=60)
+        answers = at_once(20, lambda: local.count("x", rate, at=self.AT).allowed)
+        assert sum(answers) == 10
+
+
+@pytest.mark.django_db
+class TestSigningInToTheAdmin:
+    @pytest.fixture(autouse=True)
+    def rate(self, settings):
+        settings.CRM_THROTTLE_RATES = {**settings.CRM_THROTTLE_RATES, "token": "3/h"}
+
+    def attempt(self, network="192.0.2.1"):
+        form = {"username": "staff", "password": "wrong"}
+        return nobody().client.post("/admin/login/", form, REMOTE_ADDR=network)
+
+    def test_guessing_is_slowed_down_and_explained(self):
+        answers = [self.attempt() for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+        assert "too many attempts to sign in from your network" in answers[3].text
+        assert 0 < int(answers[3]["Retry-After"]) <= 7200
+        assert self.attempt("192.0.2.2").status_code == 200
+        assert nobody().client.get("/admin/login/", REMOTE_ADDR="192.0.2.1").status_code == 200
+
+    def test_programs_and_people_share_the_count(self):
+        for _ in range(3):
+            self.attempt()
+        body = b'{"name": "agent", "secret": "wrong"}'
+        answer = nobody().client.post(
+            "/api/crm/token", body, content_type="application/json", REMOTE_ADDR="192.0.2.1"
+        )
+        assert_problem(answer, 429, "throttled")

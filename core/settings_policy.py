@@ -1,0 +1,73 @@
+"""What settings must be before the installation may start, apart from secrets. No Django settings are read here.
+
+Everything raises ImproperlyConfigured with a sentence that names the setting and says what to write.
+"""
+
+import re
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import phonenumbers
+from django.core.exceptions import ImproperlyConfigured
+
+from core.errors import CrmError
+
+_CURRENCY = re.compile(r"[A-Z]{3}")
+
+
+def checked(name: str, value: str, parse: Callable[[str], object]) -> str:
+    """`value` as it is, once `parse` takes it: a reader that raises ValueError or CrmError with a sentence."""
+    try:
+        parse(value)
+    except CrmError as error:
+        raise ImproperlyConfigured(f"{name} is {value!r}. {error.detail}") from None
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}") from None
+    return value
+
+
+def parse_region(code: str) -> str:
+    """An ISO 3166-1 alpha-2 code whose phone numbers are known. Raises ValueError."""
+    if code not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError(
+            f"{code!r} is no country whose phone numbers are known; write two capital letters, as IN."
+        )
+    return code
+
+
+def parse_currency(code: str) -> str:
+    """The form of an ISO 4217 code; the list itself changes too often to be checked. Raises ValueError."""
+    if not _CURRENCY.fullmatch(code):
+        raise ValueError(f"{code!r} is not a currency; write three capital letters, as INR.")
+    return code
+
+
+def public_url(value: str, *, production: bool) -> str:
+    """Scheme and host under which the installation is reached, without a slash at the end.
+
+    Required and https in production: secure cookies, redirects and every link in a message follow from it.
+    """
+    example = "Write scheme and host, as https://crm.example.com."
+    if not value:
+        if production:
+            raise ImproperlyConfigured(f"CRM_PUBLIC_URL is not set. {example}")
+        return "http://localhost:8000"
+    parts = urlsplit(value := value.rstrip("/"))
+    bare = f"{parts.scheme}://{parts.netloc}" == value and "@" not in parts.netloc
+    if not (bare and parts.hostname and parts.scheme in {"http", "https"}):
+        raise ImproperlyConfigured(f"CRM_PUBLIC_URL is {value!r}, which is not scheme and host. {example}")
+    if production and parts.scheme != "https":
+        raise ImproperlyConfigured(
+            f"CRM_PUBLIC_URL is {value!r}; in production it must begin with https://. {example}"
+        )
+    return value
+
+
+def require_sender(*, host: str, from_email: str) -> None:
+    """A mail server without a sender, or the other way round, is a channel that somebody forgot half of."""
+    if bool(host) == bool(from_email):
+        return
+    given, missing = ("SMTP_HOST", "SMTP_FROM_EMAIL") if host else ("SMTP_FROM_EMAIL", "SMTP_HOST")
+    raise ImproperlyConfigured(
+        f"{given} is set and {missing} is not. Set both to send e-mail, or neither to leave it closed."
+    )
