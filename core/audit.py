@@ -9,7 +9,9 @@ from core.models.audit import AuditEntry
 JsonScalar = str | int | float | bool | None
 
 # What details may say. Add a key only if no value of it can be personal.
-DETAIL_KEYS = frozenset({"attention_kind", "kind", "message_type", "occurrences", "scopes", "status"})
+DETAIL_KEYS = frozenset(
+    {"attention_kind", "kind", "message_type", "occurrences", "reason", "scopes", "status"}
+)
 
 
 def record(

@@ -110,11 +110,14 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_celery_beat",
     "csp",
+    "django_htmx",
     "core",
     "clients",
     "preferences",
     "communications",
     "analytics",
+    # Last: the roles give permissions of all the others.
+    "backoffice",
 ]
 MIDDLEWARE = [
     "core.middleware.RequestLogMiddleware",
@@ -128,6 +131,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "backoffice.middleware.StaffPagesMiddleware",
 ]
 TEMPLATES = [
     {
@@ -148,6 +152,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
+LOGIN_URL = "backoffice:login"
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]

@@ -1,9 +1,9 @@
 from django.contrib import admin
 from django.urls import include, path
-from django.views.generic import RedirectView
 
 urlpatterns = [
-    path("", RedirectView.as_view(url="/admin/"), name="home"),
+    path("", include("backoffice.urls")),
+    path("", include("communications.web.urls")),
     path("admin/", admin.site.urls),
     path("api/crm/", include("core.api.urls")),
     path("api/crm/", include("communications.api.urls")),

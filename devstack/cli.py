@@ -95,7 +95,7 @@ def _up(stack: Stack, options: argparse.Namespace) -> int:
         print(json.dumps(stack.summary()), flush=True)
     else:
         print(
-            f"Open    {stack.url}/admin/   {stack.staff['username']} / {stack.staff['password']}\n"
+            f"Open    {stack.url}/   {stack.staff['username']} / {stack.staff['password']}\n"
             f"API     {stack.url}/api/crm/   docs at {stack.url}/api/crm/docs\n"
             f"Mails   {stack.sandbox_url}/smtp/\n"
             f"Logs    {stack.supervisor.state.logs}",

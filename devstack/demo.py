@@ -1,38 +1,31 @@
-"""`run.py demo`: a request comes in over the API, a real e-mail goes out at the client's time, and
-everything that was said about it is compared with what arrived.
+"""`run.py demo`: a planning agent's workflow asks over the API for messages, real e-mails go out at the clients'
+times, and everything that was said about them is compared with what arrived.
 
-Run again it goes on where it was: the requests are kept in the state folder and answered as duplicates.
+Run again it goes on where it was: the workflow plans the same, and what it asks for is answered as duplicates.
 """
 
 import json
 import sys
 import time
-from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from devstack import console
 from devstack.api_client import ApiClient
-from devstack.demo_clients import welcome_requests
+from devstack.demo_checks import Told, find_problems, story, totals
 from devstack.errors import StackError
+from devstack.program import TIER_TASK, Program
+from devstack.project_settings import inherited
 from devstack.stack import Stack
+from devstack.supervisor import ROOT
 
-KEPT = "demo"
+KEPT = "planning-demo"
 COMMUNICATIONS = "/api/crm/communications"
 WAITING = {"scheduled", "sending"}
 SENT_WITHIN_SECONDS = 45.0
 COMES_BY_ITSELF = timedelta(seconds=5)  # not worth moving the clock, which also shows whole seconds only
-
-
-@dataclass(frozen=True)
-class Sent:
-    """One request of the demo with the communication that came of it, as the API tells it at the end."""
-
-    request: dict[str, Any]
-    duplicate: bool
-    detail: dict[str, Any]
 
 
 class _DemoClock:
@@ -62,48 +55,68 @@ def run_demo(stack: Stack, *, as_json: bool) -> int:
     out = sys.stderr if as_json else sys.stdout
     crm = ApiClient(stack.url, stack.token)
     clock = _DemoClock(stack)
-    requests = _requests(stack, clock)
-    accepted = [(request, crm.post(COMMUNICATIONS, request)) for request in requests]
-    _pass_time(stack, crm, clock, [answer["communication_id"] for _, answer in accepted])
-    sent = [
-        Sent(request, bool(answer["duplicate"]), crm.get(f"{COMMUNICATIONS}/{answer['communication_id']}"))
-        for request, answer in accepted
-    ]
-    listed = {request["client_id"]: _listed(crm, request["client_id"]) for request in requests}
+    plans, earlier = _plan(stack, clock)
+    listed = {plan["request"]["client_id"]: _listed(crm, plan["request"]["client_id"]) for plan in plans}
+    _pass_time(stack, crm, clock, [row for rows in listed.values() for row in rows])
+    listed = {client: _listed(crm, client) for client in listed}
+    told = [each for plan in plans for each in _told(crm, plan, earlier)]
     mails = ApiClient(stack.sandbox_url).get("/smtp/messages")
-    addressees = {request["context"]["client_email"] for request in requests}
+    addressees = {plan["request"]["client_email"] for plan in plans}
     mails = [mail for mail in mails if addressees & set(mail["to"])]
-    problems = find_problems(sent, listed, mails, sender=stack.settings["SMTP_FROM_EMAIL"])
-    for each in sent:
-        print(_story(each), file=out)
-    print(_closing(stack, len(sent), len(mails), problems), file=out, flush=True)
+    problems = find_problems(told, listed, mails, sender=stack.settings["SMTP_FROM_EMAIL"])
+    for plan in plans:
+        print(story([each for each in told if each.plan is plan]), file=out)
+    print(_closing(stack, len(told), len(mails), problems), file=out, flush=True)
     if as_json:
-        rows = [row for rows in listed.values() for row in rows]
-        print(json.dumps(_totals(len(requests), rows, len(mails), problems)), flush=True)
+        rows = [row for each in listed.values() for row in each]
+        print(json.dumps(totals(told, rows, len(mails), problems)), flush=True)
     return 1 if problems else 0
 
 
-def _requests(stack: Stack, clock: _DemoClock) -> list[dict[str, Any]]:
-    """The same bodies in every run, because a repeat is told by what it says."""
+def _plan(stack: Stack, clock: _DemoClock) -> tuple[list[dict[str, Any]], list[str]]:
+    """The final states of the planning agent, and all communications that any run asked for.
+
+    The day that the plans count from is kept: in every run they are the same plans. What was asked for is kept
+    too, because an error may be told again another day (engine.md §Idempotency).
+    """
     state = stack.supervisor.state
-    kept: list[dict[str, Any]] | None = state.read(KEPT)
-    if kept is None:
-        kept = welcome_requests(clock.now().date())
-        state.write(KEPT, kept)
-    return kept
+    kept = state.read(KEPT) or {"today": clock.now().date().isoformat(), "communications": []}
+    state.write(KEPT, kept)
+    plans = _run_planning_agent(stack, kept["today"])
+    records = [record for plan in plans for record in plan["communications"]]
+    asked = [record["communication_id"] for record in records if record["communication_id"]]
+    kept["communications"] = list(dict.fromkeys([*kept["communications"], *asked]))
+    state.write(KEPT, kept)
+    return plans, kept["communications"]
 
 
-def _pass_time(stack: Stack, crm: ApiClient, clock: _DemoClock, identifiers: list[str]) -> None:
+def _run_planning_agent(stack: Stack, today: str) -> list[dict[str, Any]]:
+    """Another program, as it would be anywhere: it knows the API's address and has a token."""
+    progress = console.Progress("Planning four events")
+    argv = [str(stack.environment.python), "-m", "examples.planning_agent"]
+    argv += ["--url", stack.url, "--today", today, "--json"]
+    env = {**inherited(), "CRM_API_TOKEN": stack.token}
+    ended = stack.supervisor.run(Program("planning-agent", argv, env, ROOT, tier=TIER_TASK))
+    try:
+        plans: list[dict[str, Any]] = json.loads(ended.output.splitlines()[-1])["plans"]
+    except (IndexError, ValueError):
+        raise StackError(
+            f"The planning agent ended with exit code {ended.code} and no result:\n{ended.output}"
+        ) from None
+    progress.end("done")
+    return plans
+
+
+def _pass_time(stack: Stack, crm: ApiClient, clock: _DemoClock, rows: Sequence[dict[str, Any]]) -> None:
     """Moves the demo's clock from one due time to the next and waits at each until its message has gone."""
     progress = console.Progress("Letting the demo's time pass")
-    details = [crm.get(f"{COMMUNICATIONS}/{identifier}") for identifier in identifiers]
-    waiting = [detail for detail in details if detail["status"] in WAITING]
-    for detail in sorted(waiting, key=lambda each: _instant(each["scheduled_at"])):
-        due_at = _instant(detail["scheduled_at"])
+    waiting = [row for row in rows if row["status"] in WAITING]
+    for row in sorted(waiting, key=lambda each: _instant(each["scheduled_at"])):
+        due_at = _instant(row["scheduled_at"])
         if due_at > clock.now() + COMES_BY_ITSELF:
             progress.show(f"to {due_at:%d %B %Y, %H:%M} UTC")
             clock.set("--to", due_at.isoformat())
-        _wait_until_gone(stack, crm, detail["communication_id"])
+        _wait_until_gone(stack, crm, row["communication_id"])
     progress.end(f"{len(waiting)} messages became due" if waiting else "nothing was waiting")
 
 
@@ -116,71 +129,30 @@ def _wait_until_gone(stack: Stack, crm: ApiClient, identifier: str) -> None:
         stack.supervisor.pause(0.2)
 
 
+def _told(crm: ApiClient, plan: dict[str, Any], earlier: list[str]) -> list[Told]:
+    """Each message of this run, then those that only an earlier one asked for and that were not cancelled."""
+    told, asked = [], set()
+    for record in plan["communications"]:
+        identifier, error = record["communication_id"], record["error"] or ""
+        detail = _detail(crm, identifier) if identifier else None
+        told.append(Told(plan, record["message_type"], detail, error=error, duplicate=record["duplicate"]))
+        asked.add(identifier)
+    for identifier in earlier:
+        detail = None if identifier in asked else _detail(crm, identifier)
+        if detail and detail["plan_id"] == plan["request"]["plan_id"] and detail["status"] != "cancelled":
+            told.append(Told(plan, detail["message_type"], detail, earlier=True))
+    return told
+
+
+def _detail(crm: ApiClient, identifier: str) -> dict[str, Any] | None:
+    """None for one that this database does not know."""
+    answer = crm.request("GET", f"{COMMUNICATIONS}/{identifier}")
+    return answer.body if answer.status == HTTPStatus.OK else None
+
+
 def _listed(crm: ApiClient, client_id: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = crm.get(COMMUNICATIONS, client_id=client_id, limit=200)["communications"]
     return rows
-
-
-def find_problems(
-    sent: list[Sent], listed: dict[str, list[dict[str, Any]]], mails: list[dict[str, Any]], *, sender: str
-) -> list[str]:
-    """What does not agree between requests, rows and caught mails; nothing when all is well."""
-    problems: list[str] = []
-    explained: Counter[str] = Counter()
-    for each in sent:
-        client = each.request["client_id"]
-        identifier = each.detail["communication_id"]
-        # One that expired before it was sent is cancelled, and the request then gets a new one.
-        live = [row["communication_id"] for row in listed[client] if row["status"] != "cancelled"]
-        if live != [identifier]:
-            problems.append(f"{client}: the API lists {len(live)} communications, expected its one.")
-        if each.detail["status"] != "sent":
-            problems.append(f"{client}: its communication is {each.detail['status']}, expected sent.")
-        ours = {attempt["message_id"] for attempt in each.detail["attempts"] if attempt["message_id"]}
-        matching = [mail for mail in mails if mail["message_id"] in ours]
-        explained.update(mail["message_id"] for mail in matching)
-        if len(matching) != 1:
-            problems.append(
-                f"{client}: {len(matching)} mails with our Message-ID arrived, expected exactly one."
-            )
-        for mail in matching:
-            if mail["to"] != [each.request["context"]["client_email"]]:
-                problems.append(f"{client}: the mail went to another address.")
-            if mail["from"] != sender:
-                problems.append(f"{client}: the mail does not come from {sender}.")
-    strays = len(mails) - explained.total()
-    if strays:
-        problems.append(f"{strays} mails to the demo's clients have no communication of ours.")
-    return problems
-
-
-def _totals(requests: int, rows: list[dict[str, Any]], mails: int, problems: list[str]) -> dict[str, Any]:
-    return {
-        "ok": not problems,
-        "requests": requests,
-        "communications": len(rows),
-        "by_status": dict(Counter(row["status"] for row in rows)),
-        "by_channel": dict(Counter(row["channel"] for row in rows)),
-        "smtp_received": mails,
-        "problems": problems,
-    }
-
-
-def _story(each: Sent) -> str:
-    """Three lines about one client, times in the client's own zone."""
-    request, detail = each.request, each.detail
-    zone = ZoneInfo(request["client"]["timezone"])
-    at = detail["sent_at"] or detail["scheduled_at"]
-    when = f"{_instant(at).astimezone(zone):%a %d %b %Y, %H:%M}" if at else "no time"
-    reasons = " ".join(reason["text"] for reason in detail["strategy"]["reasons"])
-    again = "  (asked for again: a duplicate, not sent again)" if each.duplicate else ""
-    return (
-        f"\n{request['context']['client_name']}, {request['context']['event_type']} in "
-        f"{request['context']['location']}"
-        f"{again}\n"
-        f"  {request['message_type']} by {detail['channel']}: {detail['status']}, {when} {zone.key}\n"
-        f"  {reasons}"
-    )
 
 
 def _closing(stack: Stack, requests: int, mails: int, problems: list[str]) -> str:
@@ -191,7 +163,7 @@ def _closing(stack: Stack, requests: int, mails: int, problems: list[str]) -> st
     )
     return (
         f"\n{requests} requests, {mails} mails caught. {verdict}\n\n"
-        f"Pages   {stack.url}/admin/   {stack.staff['username']} / {stack.staff['password']}\n"
+        f"Pages   {stack.url}/   {stack.staff['username']} / {stack.staff['password']}\n"
         f"Mails   {stack.sandbox_url}/smtp/"
     )
 

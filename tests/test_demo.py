@@ -1,9 +1,11 @@
 """`run.py demo` is what a stranger runs first: it tells the truth, and says the same when run again (ORC-1)."""
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,15 +50,36 @@ def test_requests_mails_and_rows_agree(runs: list["subprocess.CompletedProcess[s
     told = totals(runs[0])
     assert told["ok"] is True
     assert told["problems"] == []
-    assert told["requests"] == told["communications"] == told["smtp_received"] >= 4
+    assert told["requests"] == told["communications"] == told["smtp_received"] == 18
     assert told["by_status"] == {"sent": told["communications"]}
     assert told["by_channel"] == {"email": told["communications"]}
 
 
 def test_run_again_it_goes_on_and_repeats_nothing(runs: list["subprocess.CompletedProcess[str]"]) -> None:
     assert totals(runs[1]) == totals(runs[0])
-    assert "not sent again" in runs[1].stderr
+    assert runs[1].stderr.count("not sent again") == totals(runs[1])["requests"]
     assert "not sent again" not in runs[0].stderr
+
+
+def test_each_client_is_told_of_each_step_of_the_planning(
+    runs: list["subprocess.CompletedProcess[str]"],
+) -> None:
+    """WF-1 to WF-6: three workflows end with their blueprint, one with its error; EML-8: what has no template of its
+    own says so."""
+    for run in runs:
+        told = Counter(re.findall(r"^  (\w+) by email", run.stderr, re.MULTILINE))
+        assert told == {
+            "welcome": 4,
+            "budget_summary": 4,
+            "vendor_options": 3,
+            "selection_confirmation": 3,
+            "blueprint_delivery": 3,
+            "error_notification": 1,
+        }
+        assert run.stderr.count("The workflow completed.") == 3
+        assert run.stderr.count("The workflow ended with an error: beam_search_node: no venue") == 1
+        assert "  error_notification by email, by the general template: sent" in run.stderr
+        assert "  welcome by email: sent" in run.stderr
 
 
 def test_the_last_line_is_for_programs_and_the_rest_for_people(

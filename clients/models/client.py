@@ -29,6 +29,10 @@ class Client(models.Model):
             # Not unique=True, which would add an index for LIKE that nobody asks.
             models.UniqueConstraint(fields=["reference"], name="client_reference_unique"),
         ]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="client_created_idx"),
+            models.Index(fields=["name", "id"], name="client_name_idx"),
+        ]
         # Searched by any part of the name: client_name_search_idx, made by the migration 0002_name_search.
 
     def __str__(self) -> str:

@@ -24,6 +24,11 @@ class ContactPoint(models.Model):
 
     class Meta:
         db_table = "crm_contact_points"
+        # What is not masked is shown by services.reveal alone, which audits it.
+        permissions = [
+            ("reveal_contact", "Can reveal addresses and numbers"),
+            ("reveal_contact_with_reason", "Can reveal addresses and numbers, giving a reason"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["client", "kind"],

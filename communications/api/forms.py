@@ -225,9 +225,9 @@ def history_filters(query: Mapping[str, Any]) -> HistoryFilters:
     return HistoryFilters(
         plan_reference=query.get("plan_id"),
         client_reference=query.get("client_id"),
-        channel=query.get("channel"),
-        message_type=query.get("message_type"),
-        status=query.get("status"),
+        channels=[query["channel"]] if "channel" in query else (),
+        message_types=[query["message_type"]] if "message_type" in query else (),
+        statuses=[query["status"]] if "status" in query else (),
         created_from=query.get("start_date"),
         created_before=query.get("end_date"),
         search=query.get("q"),

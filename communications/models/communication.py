@@ -58,6 +58,8 @@ class Communication(models.Model):
 
     class Meta:
         db_table = "crm_communications"
+        # Subject, text and context; without it a viewer is shown that a message went, not what it said.
+        permissions = [("view_content", "Can read what messages say")]
         constraints = [
             # Siblings never use one channel, unless the earlier of them surely failed there.
             models.UniqueConstraint(

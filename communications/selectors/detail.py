@@ -26,7 +26,8 @@ class AttemptEntry:
 
 @dataclass(frozen=True)
 class CommunicationDetail:
-    """`text` and `context` are None once the client was erased."""
+    """`text` and `context` are None once the client was erased, and where contents were not asked for. `payloads`
+    holds what providers told with an event, in their words, by the event's id."""
 
     entry: CommunicationEntry
     text: str | None
@@ -34,6 +35,7 @@ class CommunicationDetail:
     strategy: Mapping[str, Any]
     attempts: Sequence[AttemptEntry]
     events: Sequence[DeliveryEvent]
+    payloads: Mapping[int, Any]
 
 
 @dataclass(frozen=True)
@@ -46,16 +48,17 @@ class RequestOutcome:
     recipient: str | None
 
 
-def get_communication(communication_id: UUID) -> CommunicationDetail:
-    """Raises NotFound. A fixed number of queries."""
+def get_communication(communication_id: UUID, *, contents: bool = True) -> CommunicationDetail:
+    """Without `contents` nothing sealed is opened. Raises NotFound. A fixed number of queries."""
     rows = with_last_error(Communication.objects.filter(id=communication_id))
     row = rows.select_related("client", "plan", "request").first()
     if row is None:
         raise NotFound("There is no communication with this id.", code="communication_not_found")
-    key = load_keys([row.client.data_key_id]).get(row.client.data_key_id)
+    key = load_keys([row.client.data_key_id]).get(row.client.data_key_id) if contents else None
     content = _open(Communication, "content", row.content, key) or {}
+    events = list(row.events.order_by("id"))
     return CommunicationDetail(
-        entry=open_entries([row])[0],
+        entry=open_entries([row])[0] if contents else CommunicationEntry(row, None, None, None),
         text=content.get("text"),
         context=_open(CommunicationRequest, "context", row.request.context, key),
         strategy=row.request.strategy,
@@ -63,7 +66,12 @@ def get_communication(communication_id: UUID) -> CommunicationDetail:
             AttemptEntry(attempt, _open(DeliveryAttempt, "error_message", attempt.error_message, key))
             for attempt in row.attempts.order_by("number")
         ],
-        events=list(row.events.order_by("id")),
+        events=events,
+        payloads={
+            event.id: _open(DeliveryEvent, "payload", event.payload, key)
+            for event in events
+            if event.payload is not None and key is not None
+        },
     )
 
 

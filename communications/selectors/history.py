@@ -1,11 +1,12 @@
 """The history of communications: newest first, by pages, in a fixed number of queries whatever their size."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core import signing
@@ -19,6 +20,7 @@ from communications.models import Communication, DeliveryAttempt
 from core.choices import Channel
 from core.errors import FieldProblem, Invalid
 from core.sealing import SecretKey, load_keys, unseal
+from preferences.selectors.effective import effective_preferences
 
 TOTAL_CAP = 10_000
 MAX_LIMIT = 200
@@ -29,14 +31,14 @@ _CURSOR_SALT = "communications.history"
 
 @dataclass(frozen=True)
 class HistoryFilters:
-    """None leaves a filter out. `created_from` counts, `created_before` does not. `search` is a reference, an
-    address written out, or part of a client's name."""
+    """None, and an empty collection, leave a filter out. `created_from` counts, `created_before` does not. `search`
+    is a reference, an address written out, or part of a client's name."""
 
     plan_reference: str | None = None
     client_reference: str | None = None
-    channel: Channel | None = None
-    message_type: MessageType | None = None
-    status: Status | None = None
+    channels: Collection[Channel] = ()
+    message_types: Collection[MessageType] = ()
+    statuses: Collection[Status] = ()
     created_from: datetime | None = None
     created_before: datetime | None = None
     search: str | None = None
@@ -63,9 +65,15 @@ class HistoryPage:
 
 
 def list_communications(
-    filters: HistoryFilters, *, limit: int, offset: int = 0, cursor: str | None = None
+    filters: HistoryFilters,
+    *,
+    limit: int,
+    offset: int = 0,
+    cursor: str | None = None,
+    contents: bool = True,
 ) -> HistoryPage:
-    """A page of at most `limit`, after `cursor` or after `offset` rows. Raises Invalid for a foreign cursor."""
+    """A page of at most `limit`, after `cursor` or after `offset` rows; without `contents` sealed texts stay sealed.
+    Raises Invalid for a foreign cursor."""
     matching = _matching(filters)
     total = matching.order_by()[: TOTAL_CAP + 1].count()
     ordered = with_last_error(matching).order_by("-created_at", "-id")
@@ -79,7 +87,9 @@ def list_communications(
     rows = list(ordered.select_related("client", "plan")[offset : offset + limit + 1])
     page = rows[:limit]
     return HistoryPage(
-        entries=open_entries(page),
+        entries=open_entries(page)
+        if contents
+        else [CommunicationEntry(row, None, None, None) for row in page],
         total=min(total, TOTAL_CAP),
         total_is_capped=total > TOTAL_CAP,
         next_cursor=_cursor_after(page[-1]) if len(rows) > limit else None,
@@ -90,6 +100,14 @@ def open_entries(rows: Sequence[Communication]) -> list[CommunicationEntry]:
     """The rows with their sealed texts opened; the keys come in one query. Rows come from `with_last_error`."""
     keys = load_keys({row.client.data_key_id for row in rows}) if rows else {}
     return [_opened(row, keys.get(row.client.data_key_id)) for row in rows]
+
+
+def client_zones(entries: Sequence[CommunicationEntry]) -> dict[UUID, ZoneInfo]:
+    """The zone of every client that the entries are about, by the client's id. One query."""
+    preferences = effective_preferences(
+        {entry.row.client_id for entry in entries}, default_timezone=settings.CRM_DEFAULT_TIMEZONE
+    )
+    return {client_id: held.zone for client_id, held in preferences.items()}
 
 
 def with_last_error(communications: QuerySet[Communication]) -> QuerySet[Communication]:
@@ -110,9 +128,9 @@ def _matching(filters: HistoryFilters) -> QuerySet[Communication]:
     exact = {
         "plan__reference": filters.plan_reference,
         "client__reference": filters.client_reference,
-        "channel": filters.channel,
-        "message_type": filters.message_type,
-        "status": filters.status,
+        "channel__in": filters.channels or None,
+        "message_type__in": filters.message_types or None,
+        "status__in": filters.statuses or None,
         "created_at__gte": filters.created_from,
         "created_at__lt": filters.created_before,
     }

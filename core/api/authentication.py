@@ -9,9 +9,10 @@ from core.api.principals import Caller, CallerKind
 from core.scopes import Scope
 from core.service_tokens import TokenError, read_access_token
 
-_SCOPE_OF_PERMISSION = {
-    "communications.view_communication": Scope.READ,
-    "communications.add_communicationrequest": Scope.WRITE,
+# All of them are needed. The API's answers hold what messages say, so seeing that they went is not enough.
+_PERMISSIONS_FOR = {
+    Scope.READ: ("communications.view_communication", "communications.view_content"),
+    Scope.WRITE: ("communications.add_communicationrequest",),
 }
 
 
@@ -54,4 +55,4 @@ class StaffSessionAuthentication(SessionAuthentication):
 def _scopes_of(user: User) -> frozenset[Scope]:
     if user.is_superuser:
         return frozenset(Scope)
-    return frozenset(scope for name, scope in _SCOPE_OF_PERMISSION.items() if user.has_perm(name))
+    return frozenset(scope for scope, names in _PERMISSIONS_FOR.items() if user.has_perms(names))

@@ -73,12 +73,13 @@ def test_a_method_without_a_declared_scope_is_closed_to_all():
 @pytest.mark.django_db
 class TestStaff:
     def test_permissions_become_scopes(self):
-        reader = staff("communications.view_communication")
+        reader = staff("communications.view_communication", "communications.view_content")
         assert reader.get("/api/crm/probe").json()["caller"].startswith("staff:")
         assert_problem(reader.post("/api/crm/probe", {"name": "a"}), 403, "scope_missing")
         writer = staff("communications.add_communicationrequest")
         assert writer.post("/api/crm/probe", {"name": "a"}).status_code == 200
         assert_problem(writer.get("/api/crm/probe"), 403, "scope_missing")
+        assert_problem(staff("communications.view_communication").get("/api/crm/probe"), 403, "scope_missing")
         assert staff(superuser=True).get("/api/crm/probe").status_code == 200
 
     def test_a_user_who_is_not_staff_is_nobody(self):

@@ -4,6 +4,7 @@ import re
 import uuid
 
 import pytest
+from django.contrib.auth.models import User
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from core.api.base import ApiView
@@ -11,7 +12,8 @@ from core.api.permissions import HasScope
 from core.tests.api.callers import assert_problem, nobody
 
 PUBLIC = {
-    "": "leads to the admin's login",
+    "login/": "where staff sign in",
+    "logout/": "leads there",
     "api/crm/token": "takes name and secret",
     "api/crm/token/refresh": "takes a refresh token",
     "api/crm/health": "for load balancers",
@@ -34,7 +36,8 @@ def walk(patterns, prefix=""):
 
 ALL = dict(walk(get_resolver("crm_project.urls").url_patterns))
 ADMIN = {route: view for route, view in ALL.items() if route.startswith("admin/")}
-GUARDED = {route: view for route, view in ALL.items() if route not in PUBLIC and route not in ADMIN}
+API = {route: view for route, view in ALL.items() if route.startswith("api/") and route not in PUBLIC}
+PAGES = {route: view for route, view in ALL.items() if route not in PUBLIC | ADMIN | API}
 
 
 def path_of(route):
@@ -46,9 +49,9 @@ def test_the_list_of_public_addresses_names_what_exists():
     assert set(PUBLIC) <= set(ALL)
 
 
-@pytest.mark.parametrize("route", GUARDED)
+@pytest.mark.parametrize("route", API)
 def test_a_view_of_the_api_declares_a_scope_for_everything_it_answers(route):
-    view = GUARDED[route].cls
+    view = API[route].cls
     assert issubclass(view, ApiView)
     assert view.permission_classes == [HasScope]
     assert view.authentication_classes
@@ -56,7 +59,7 @@ def test_a_view_of_the_api_declares_a_scope_for_everything_it_answers(route):
     assert set(view.required_scopes) == answered
 
 
-@pytest.mark.parametrize("route", GUARDED)
+@pytest.mark.parametrize("route", API)
 def test_nobody_gets_in(route):
     caller = nobody()
     for method in METHODS:
@@ -64,6 +67,22 @@ def test_nobody_gets_in(route):
             method.upper(), path_of(route), b"{}", content_type="application/json"
         )
         assert_problem(response, 401, "not_authenticated")
+
+
+@pytest.mark.parametrize("route", PAGES)
+def test_a_page_sends_strangers_to_the_login(route):
+    path = path_of(route)
+    response = nobody().client.get(path)
+    assert (response.status_code, response["Location"]) == (302, f"/login/?next={path}")
+    assert nobody().client.post(path)["Location"].startswith("/login/?next=")
+
+
+@pytest.mark.parametrize("route", PAGES)
+@pytest.mark.django_db
+def test_a_page_is_closed_to_who_has_no_role(route):
+    browser = nobody().client
+    browser.force_login(User.objects.create_user("newcomer", is_staff=True))
+    assert browser.get(path_of(route)).status_code == 403
 
 
 @pytest.mark.django_db

@@ -1,0 +1,82 @@
+"""What an attention item says to a person: plain data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from communications.choices import AttentionKind
+
+
+class Weight(StrEnum):
+    """`bad`: a client did not get something. `warn`: find out first."""
+
+    BAD = "bad"
+    WARN = "warn"
+
+
+@dataclass(frozen=True)
+class AttentionWords:
+    title: str
+    advice: str
+    weight: Weight
+    icon: str
+
+
+_WORDS: Final[Mapping[str, AttentionWords]] = MappingProxyType(
+    {
+        AttentionKind.IN_DOUBT: AttentionWords(
+            "Sent, outcome unknown",
+            "Find out whether it arrived before it is sent again.",
+            Weight.WARN,
+            "in_doubt",
+        ),
+        AttentionKind.DELIVERY_FAILED: AttentionWords(
+            "Could not be delivered",
+            "No channel is left. Correct the address, or reach the client in another way.",
+            Weight.BAD,
+            "failed",
+        ),
+        AttentionKind.NOT_SENT: AttentionWords(
+            "Not sent",
+            "Reach the client in another way, or open a channel for them.",
+            Weight.BAD,
+            "cancelled",
+        ),
+        AttentionKind.PROVIDER_CONFIGURATION: AttentionWords(
+            "Our account with a provider is not in order",
+            "Put the account in order. What waits goes out by itself then.",
+            Weight.BAD,
+            "warning",
+        ),
+        AttentionKind.REQUEST_REFUSED: AttentionWords(
+            "A program’s request was refused",
+            "It asked for a message that cannot be sent. Correct the request or the plan’s data.",
+            Weight.WARN,
+            "warning",
+        ),
+        AttentionKind.JOURNAL_REJECTED: AttentionWords(
+            "Notes of a lost worker need a look",
+            "They tell how calls ended, and the database did not take them. The runbook says how to go on.",
+            Weight.WARN,
+            "warning",
+        ),
+        "outbox_consumer_failing": AttentionWords(
+            "A part of the system stands still",
+            "It fails at the same event again and again. Show this to whoever runs the system.",
+            Weight.BAD,
+            "warning",
+        ),
+    }
+)
+
+
+def words_for(kind: str) -> AttentionWords:
+    """A kind without words of its own is shown by its name rather than not at all."""
+    name = kind.replace("_", " ").capitalize()
+    return _WORDS.get(kind) or AttentionWords(name, "Look at it, then mark it done.", Weight.WARN, "info")
+
+
+def has_words(kind: str) -> bool:
+    return kind in _WORDS

@@ -1,0 +1,124 @@
+"""The matrix of roles, from the outside: pages, admin and API ask the same permissions (SEC-7)."""
+
+import json
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import Group, Permission, User
+from django.db import DEFAULT_DB_ALIAS
+from django.test import Client
+
+from backoffice.roles import ROLES, write_roles
+from backoffice.tests.browsers import staff_in, text_of
+from communications.tests.factories import a_communication
+from core import attention, clock
+
+pytestmark = pytest.mark.django_db
+
+ALL = set(ROLES)
+WORKING = {"administrator", "manager", "agent"}
+
+
+@pytest.fixture
+def row(ready):
+    return a_communication()
+
+
+@pytest.mark.parametrize("role", sorted(ALL))
+class TestWhoMayDoWhat:
+    def test_everybody_sees_the_pages(self, role, row):
+        browser = staff_in(role)
+        for path in (
+            "/",
+            "/clients/",
+            f"/clients/{row.client_id}/",
+            "/history/",
+            f"/communications/{row.id}/",
+        ):
+            assert browser.get(path).status_code == 200, path
+
+    def test_contents_are_shown_in_pages_and_api_alike(self, role, row):
+        browser = staff_in(role)
+        subject = "your wedding plan"
+        shown = role != "analyst"
+        for path in (f"/clients/{row.client_id}/", f"/communications/{row.id}/", "/history/"):
+            assert (subject in text_of(browser.get(path))) is shown, path
+        assert browser.get(f"/communications/{row.id}/preview/").status_code == (200 if shown else 403)
+        for path in ("/api/crm/communications", f"/api/crm/communications/{row.id}"):
+            assert browser.get(path).status_code == (200 if shown else 403), path
+
+    def test_sending_and_resolving(self, role, row):
+        browser = staff_in(role)
+        item = attention.raise_item(
+            kind="in_doubt", dedupe_key="1", target="x:1", details={}, now=clock.now()
+        )
+        may = role in WORKING
+        answer = browser.post("/api/crm/communications", json.dumps({}), content_type="application/json")
+        assert answer.status_code == (422 if may else 403)
+        assert ("resolve_selected" in browser.get("/admin/core/attentionitem/").content.decode()) is may
+        assert browser.post(f"/attention/{item.id}/resolve/").status_code == (302 if may else 403)
+        item.refresh_from_db()
+        assert (item.resolved_at is not None) is may
+
+    def test_revealing(self, role, row):
+        browser = staff_in(role)
+        path = f"/clients/{row.client_id}/reveal/"
+        without = browser.post(path, {"kind": "email"})
+        with_reason = browser.post(path, {"kind": "email", "reason": "complaint"})
+        seen = ["priya." in text_of(answer) for answer in (without, with_reason)]
+        expected = {"analyst": [False, False], "auditor": [False, True]}.get(role, [True, True])
+        assert seen == expected
+
+    @pytest.mark.parametrize(
+        ("table", "who"),
+        [
+            ("communications/communication", ALL),
+            ("clients/contactpoint", ALL),
+            ("preferences/clientpreferences", ALL),
+            ("communications/template", ALL),
+            ("core/auditentry", {"administrator", "auditor"}),
+            ("auth/user", {"administrator"}),
+            ("core/serviceaccount", {"administrator"}),
+            ("core/outboxevent", {"administrator"}),
+        ],
+    )
+    def test_the_admin(self, role, table, who, row):
+        answer = staff_in(role).get(f"/admin/{table}/")
+        assert answer.status_code == (200 if role in who else 403)
+        assert "priya." not in answer.content.decode()
+
+
+class TestGroups:
+    def test_every_permission_of_the_table_exists(self):
+        for role, permissions in ROLES.items():
+            group = Group.objects.get(name=role)
+            given = {
+                f"{app}.{code}"
+                for app, code in group.permissions.values_list("content_type__app_label", "codename")
+            }
+            assert given == permissions
+
+    def test_what_was_changed_by_hand_is_written_anew_and_other_groups_stay(self):
+        Group.objects.get(name="analyst").permissions.set(Permission.objects.all())
+        florists = Group.objects.create(name="florists")
+        florists.permissions.add(Permission.objects.first())
+        write_roles(apps=apps, using=DEFAULT_DB_ALIAS)
+        assert Group.objects.get(name="analyst").permissions.count() == len(ROLES["analyst"])
+        assert florists.permissions.count() == 1
+
+    def test_a_database_without_accounts_is_left_alone(self):
+        class NoApps:
+            @staticmethod
+            def get_model(*_):
+                raise LookupError
+
+        write_roles(apps=NoApps, using=DEFAULT_DB_ALIAS)
+
+
+def test_a_role_without_being_staff_opens_nothing(ready):
+    browser = staff_in("manager")
+    User.objects.filter(pk=browser.user.pk).update(is_staff=False)
+    for path in ("/", "/clients/", "/history/"):
+        assert browser.get(path).status_code == 403, path
+    assert browser.get("/api/crm/communications").status_code == 401
+    assert Client().get("/").status_code == 302

@@ -1,0 +1,14 @@
+from django.urls import path
+
+from backoffice.web import clients, sign_in, today
+
+app_name = "backoffice"
+urlpatterns = [
+    path("", today.today, name="today"),
+    path("attention/<uuid:item_id>/resolve/", today.resolve, name="resolve"),
+    path("clients/", clients.client_list, name="clients"),
+    path("clients/<uuid:client_id>/", clients.client, name="client"),
+    path("clients/<uuid:client_id>/reveal/", clients.reveal, name="reveal"),
+    path("login/", sign_in.SignIn.as_view(), name="login"),
+    path("logout/", sign_in.SignOut.as_view(), name="logout"),
+]

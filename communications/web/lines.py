@@ -1,0 +1,102 @@
+"""The lines of the pages: rows with the words that people read beside them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from communications.choices import MessageType
+from communications.models import DeliveryEvent
+from communications.rules.message_types import MESSAGE_TYPES
+from communications.rules.story import cause_label, code_words
+from communications.selectors.detail import AttemptEntry, CommunicationDetail
+from communications.selectors.history import CommunicationEntry, client_zones
+
+MAX_EVENTS: Final = 200
+
+_SHORTEST_TOLD: Final = timedelta(milliseconds=100)
+_ACTORS: Final = {"worker": "a worker", "system": "the system", "staff": "a colleague"}
+_ATTEMPTS: Final = {"calling": "being made", "not_called": "not made"}
+
+
+@dataclass(frozen=True)
+class HistoryLine:
+    """`zone` is the client's."""
+
+    entry: CommunicationEntry
+    label: str
+    zone: ZoneInfo
+
+
+@dataclass(frozen=True)
+class EventLine:
+    """`said` is what the provider told, None where it told nothing or the viewer may not read it."""
+
+    row: DeliveryEvent
+    label: str
+    explained: str
+    actor: str
+    said: Any
+
+
+@dataclass(frozen=True)
+class AttemptLine:
+    entry: AttemptEntry
+    status: str
+    explained: str
+    took: timedelta | None  # None while it goes on, and where it was over at once
+
+
+def label_of(message_type: str) -> str:
+    return MESSAGE_TYPES[MessageType(message_type)].label
+
+
+def history_lines(entries: Sequence[CommunicationEntry]) -> list[HistoryLine]:
+    zones = client_zones(entries) if entries else {}
+    return [
+        HistoryLine(entry, label_of(entry.row.message_type), zones[entry.row.client_id]) for entry in entries
+    ]
+
+
+def event_lines(detail: CommunicationDetail) -> list[EventLine]:
+    """The newest first, MAX_EVENTS at most."""
+    newest = list(reversed(detail.events))[:MAX_EVENTS]
+    return [
+        EventLine(
+            row=event,
+            label=cause_label(event.cause),
+            explained=code_words(event.code),
+            actor=_actor(event.actor),
+            said=detail.payloads.get(event.id),
+        )
+        for event in newest
+    ]
+
+
+def attempt_lines(detail: CommunicationDetail) -> list[AttemptLine]:
+    """The newest first."""
+    return [
+        AttemptLine(
+            entry=attempt,
+            status=_ATTEMPTS.get(attempt.row.delivery_status, attempt.row.delivery_status),
+            explained=code_words(attempt.row.outcome_code),
+            took=_took(attempt),
+        )
+        for attempt in reversed(detail.attempts)
+    ]
+
+
+def _took(attempt: AttemptEntry) -> timedelta | None:
+    """Start and end come from two clocks, so what is too short to tell is not told."""
+    if attempt.row.finished_at is None:
+        return None
+    took = attempt.row.finished_at - attempt.row.started_at
+    return took if took >= _SHORTEST_TOLD else None
+
+
+def _actor(actor: str) -> str:
+    kind, _, name = actor.partition(":")
+    if kind == "service":
+        return f"the program {name}"
+    return _ACTORS.get(kind, actor)

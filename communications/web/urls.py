@@ -1,0 +1,13 @@
+from django.urls import path
+
+from communications.web import views
+
+app_name = "communications"
+
+urlpatterns = [
+    path("history/", views.HistoryView.as_view(), name="history"),
+    path("history/rows/", views.HistoryRowsView.as_view(), name="history_rows"),
+    path("communications/<uuid:communication_id>/", views.CommunicationView.as_view(), name="communication"),
+    path("communications/<uuid:communication_id>/message/", views.WholeMessageView.as_view(), name="message"),
+    path("communications/<uuid:communication_id>/preview/", views.PreviewView.as_view(), name="preview"),
+]

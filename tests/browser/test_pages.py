@@ -1,0 +1,149 @@
+"""What a member of staff does on the pages, in a real browser, wide and on a phone (UI-1, UI-2, SEC-8)."""
+
+import re
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser.conftest import WIDE
+from tests.running_stack import RunningStack, eventually
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.fixture(scope="session")
+def sent(stack: RunningStack) -> dict[str, str]:
+    """A message that went out, to a client whose name tries to be more than a name."""
+    unique = uuid4().hex[:8]
+    address = f"priya.{unique}@example.com"
+    answer = stack.request(
+        {
+            "plan_id": f"browser-plan-{unique}",
+            "client_id": f"browser-client-{unique}",
+            "message_type": "welcome",
+            "urgency": "critical",
+            "context": {
+                "client_name": f"Priya <script>window.taken=1</script> {unique}",
+                "client_email": address,
+                "event_type": "wedding",
+                "event_date": "2035-12-15",
+            },
+            "client": {"timezone": "Asia/Kolkata"},
+        },
+        wait=10,
+    )
+    identifier = answer["communication_id"]
+    eventually(lambda: stack.communication(identifier)["status"] == "sent", what="sending")
+    return {"id": identifier, "name": unique, "address": address, "client": f"browser-client-{unique}"}
+
+
+def sign_in(page: Page, stack: RunningStack) -> None:
+    staff = stack.facts["staff"]
+    page.get_by_label("Username").fill(staff["username"])
+    page.get_by_label("Password").fill(staff["password"])
+    page.get_by_role("button", name="Sign in").click()
+
+
+def assert_accessible(page: Page) -> None:
+    found = Axe().run(page).response["violations"]
+    serious = [problem for problem in found if problem["impact"] in {"serious", "critical"}]
+    assert serious == [], [(problem["id"], problem["nodes"][0]["html"][:200]) for problem in serious]
+
+
+def assert_fits(page: Page) -> None:
+    """Nothing makes the page scroll sideways."""
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@pytest.fixture
+def signed_in(page: Page, stack: RunningStack) -> Page:
+    page.goto("/login/")
+    sign_in(page, stack)
+    expect(page).not_to_have_url(re.compile("/login/"))
+    return page
+
+
+def test_signing_in_leads_back_to_where_one_wanted_to_go(page: Page, stack: RunningStack) -> None:
+    page.goto("/history/?status=sent")
+    expect(page).to_have_url(re.compile(r"/login/\?next="))
+    assert_accessible(page)
+    sign_in(page, stack)
+    expect(page).to_have_url(re.compile(r"/history/\?status=sent"))
+
+
+def test_filter_open_and_read_a_message(signed_in: Page, sent: dict[str, str]) -> None:
+    page = signed_in
+    page.goto("/history/")
+    assert_accessible(page)
+    assert_fits(page)
+    page.get_by_label("Name, reference or address").fill(sent["client"])
+    page.get_by_role("button", name="Show").click()
+    expect(page).to_have_url(re.compile(f"q={sent['client']}"))
+    rows = page.locator("article.history-row")
+    expect(rows).to_have_count(1)
+    page.get_by_text("Whole message").first.click()
+    expect(page.locator("main")).to_contain_text("We chose e-mail")
+    expect(page.frame_locator("main iframe").locator("body")).to_contain_text("Hello Priya")
+    rows.get_by_role("link").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Priya")
+    expect(page.locator("main")).to_contain_text("e-mail")
+    assert_accessible(page)
+    assert_fits(page)
+    assert page.evaluate("window.taken") is None
+
+
+def test_an_address_is_shown_on_request_and_noted(
+    signed_in: Page, sent: dict[str, str], stack: RunningStack
+) -> None:
+    page = signed_in
+    page.goto(f"/clients/?q={sent['client']}")
+    assert_accessible(page)
+    page.get_by_role("link", name=re.compile(sent["name"])).first.click()
+    expect(page.locator("#contact")).to_contain_text("p•••@example.com")
+    assert sent["address"] not in page.content()
+    assert_accessible(page)
+    assert_fits(page)
+    page.get_by_role("button", name="Reveal").first.click()
+    expect(page.locator("#contact output")).to_have_text(sent["address"])
+    with stack.database() as sql:
+        count = sql.execute(
+            "SELECT count(*) FROM crm_audit_log WHERE action LIKE 'contact%reveal%'"
+        ).fetchone()
+    assert count is not None
+    assert count[0] >= 1
+
+
+@pytest.mark.parametrize("path", ["/", "/history/", "/clients/"])
+def test_every_page_is_accessible_in_the_dark(
+    browser: Browser, stack: RunningStack, sent: dict[str, str], path: str
+) -> None:
+    context = browser.new_context(viewport=WIDE, base_url=stack.facts["url"], color_scheme="dark")
+    page = context.new_page()
+    page.goto(f"/login/?next={path}")
+    sign_in(page, stack)
+    assert_accessible(page)
+    context.close()
+
+
+@pytest.fixture
+def plain(browser: Browser, stack: RunningStack) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport=WIDE, base_url=stack.facts["url"], java_script_enabled=False)
+    yield context
+    context.close()
+
+
+def test_everything_works_without_javascript(
+    plain: BrowserContext, stack: RunningStack, sent: dict[str, str]
+) -> None:
+    page = plain.new_page()
+    page.goto(f"/login/?next=/history/%3Fq%3D{sent['client']}")
+    sign_in(page, stack)
+    page.locator("article.history-row").get_by_role("link").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Priya")
+    page.goto(f"/clients/?q={sent['client']}")
+    page.get_by_role("link", name=re.compile(sent["name"])).first.click()
+    page.get_by_role("button", name="Reveal").first.click()
+    expect(page.locator("output.revealed")).to_have_text(sent["address"])
