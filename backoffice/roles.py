@@ -58,8 +58,8 @@ ROLES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 def write_roles(*, using: str, apps: Any = installed, **_signal: Any) -> None:
     """Receiver of post_migrate: makes the groups and gives them exactly the permissions of the table.
 
-    Safe to repeat; `flush` sends the signal without `apps`. While only a part of the
-    migrations has run, it gives the permissions that there are.
+    Safe to repeat; `flush` sends the signal without `apps`. While only a part of the migrations has run, it
+    gives the permissions that there are.
     """
     try:
         group_model = apps.get_model("auth", "Group")

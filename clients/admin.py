@@ -1,6 +1,7 @@
 """Clients, their contact points (masked) and plans, to look at."""
 
 from django.contrib import admin
+from django.urls import reverse
 
 from clients.addresses import mask
 from clients.choices import ContactKind
@@ -13,6 +14,9 @@ class ClientAdmin(ReadOnlyAdmin):
     list_display = ("reference", "name", "created_at", "erased_at")
     search_fields = ("=reference", "name")
     hidden = ("data_key",)
+
+    def view_on_site(self, obj: Client) -> str:
+        return reverse("backoffice:client", args=[obj.id])
 
 
 @admin.register(ContactPoint)

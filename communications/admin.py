@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 
 from communications.models import (
     Communication,
     CommunicationRequest,
     DeliveryAttempt,
     DeliveryEvent,
+    IdempotencyKey,
     Template,
     TemplateVersion,
 )
@@ -81,6 +83,9 @@ class CommunicationAdmin(ReadOnlyAdmin):
     hidden = ("content", "lease_token")
     inlines = (AttemptInline, EventInline)
 
+    def view_on_site(self, obj: Communication) -> str:
+        return reverse("communications:communication", args=[obj.id])
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Communication]:
         # Sealed texts are large and not shown here.
         queryset: QuerySet[Communication] = super().get_queryset(request)
@@ -94,6 +99,23 @@ class DeliveryAttemptAdmin(ReadOnlyAdmin):
     list_select_related = ("communication",)
     search_fields = ("=id", "=message_id", "=communication__id")
     hidden = ("error_message", "lease_token")
+
+
+@admin.register(IdempotencyKey)
+class IdempotencyKeyAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "caller", "request")
+    list_select_related = ("request",)
+    search_fields = ("=caller",)
+    hidden = ("key_hash", "body_hash")
+
+
+@admin.register(DeliveryEvent)
+class DeliveryEventAdmin(ReadOnlyAdmin):
+    list_display = ("occurred_at", "communication", "from_status", "to_status", "cause", "code", "actor")
+    list_filter = ("cause",)
+    list_select_related = ("communication",)
+    search_fields = ("=communication__id",)
+    hidden = ("payload",)
 
 
 @admin.register(Template)

@@ -13,6 +13,7 @@ from core.errors import CrmError
 from core.models import (
     AttentionItem,
     AuditEntry,
+    ClockOffset,
     DataKey,
     Heartbeat,
     OutboxCursor,
@@ -90,6 +91,11 @@ class OutboxEventAdmin(ReadOnlyAdmin):
 @admin.register(OutboxCursor)
 class OutboxCursorAdmin(ReadOnlyAdmin):
     list_display = ("consumer", "event_id", "failures", "updated_at")
+
+
+@admin.register(ClockOffset)
+class ClockOffsetAdmin(ReadOnlyAdmin):
+    list_display = ("offset",)
 
 
 @admin.register(Heartbeat)

@@ -2,6 +2,7 @@
 
 import pytest
 from celery import current_app
+from django.apps import apps
 from django.conf import settings
 from django.contrib import admin
 from django.test import Client as Browser
@@ -48,4 +49,19 @@ def test_the_admin_shows_every_table_and_no_address(smtp: object, admin_client: 
             page = admin_client.get(change)
             assert page.status_code == 200, model
             assert "priya." not in page.content.decode(), model
-    assert row.pk
+    for page, link in [
+        (f"/admin/communications/communication/{row.id}/change/", f"/communications/{row.id}/"),
+        (f"/admin/clients/client/{row.client_id}/change/", f"/clients/{row.client_id}/"),
+    ]:
+        assert f'href="{link}"' in admin_client.get(page).content.decode()
+
+
+def test_every_model_of_ours_is_in_the_admin() -> None:
+    ours = ("core", "clients", "preferences", "communications")
+    missing = [
+        model.__name__
+        for app in ours
+        for model in apps.get_app_config(app).get_models()
+        if model not in admin.site._registry
+    ]
+    assert missing == []

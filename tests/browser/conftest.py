@@ -9,8 +9,10 @@ from tests.running_stack import RunningStack
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """For one file: Playwright keeps an event loop running, under which Django refuses to use the database in tests
+    that come after it in the same process."""
     path = chromium.executable()
     if path is None:
         pytest.skip("no Chromium here, and only root may install Debian's package")

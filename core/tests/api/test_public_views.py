@@ -83,9 +83,9 @@ def test_the_documentation_works_under_its_policy():
     assert "/api/crm/schema" in script.text
 
 
-def test_the_start_page_leads_to_the_admin():
+def test_the_start_page_leads_to_the_login():
     response = nobody().client.get("/")
-    assert (response.status_code, response["Location"]) == (302, "/admin/")
+    assert (response.status_code, response["Location"]) == (302, "/login/?next=/")
 
 
 @pytest.mark.django_db
