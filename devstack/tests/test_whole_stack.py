@@ -1,13 +1,11 @@
 """The front door itself: the demo from an empty state folder, again, and what a kill of the real stack leaves."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -39,15 +37,6 @@ def start(state: Path, *arguments: str) -> Run:
     return Run(process, state, f"CRM_STATE_DIR={state}")
 
 
-def demo(state: Path) -> dict[str, Any]:
-    run = start(state, "demo", "--exit", "--json")
-    out, told = run.process.communicate(timeout=DEMO_SECONDS)
-    assert run.process.returncode == 0, told
-    assert run.leaves_nothing(), run.left_over()
-    summary: dict[str, Any] = json.loads(out.splitlines()[-1])
-    return summary
-
-
 @pytest.fixture
 def up(state_folder: Path) -> Iterator[Run]:
     run = start(state_folder, "up", "--json")
@@ -56,21 +45,6 @@ def up(state_folder: Path) -> Iterator[Run]:
         run.process.kill()
     run.process.communicate()
     run.leaves_nothing()
-
-
-def test_the_demo_agrees_with_itself_and_a_second_run_repeats_nothing(state_folder: Path) -> None:
-    first = demo(state_folder)
-
-    assert first == {
-        "ok": True,
-        "requests": 4,
-        "communications": 4,
-        "by_status": {"sent": 4},
-        "by_channel": {"email": 4},
-        "smtp_received": 4,
-        "problems": [],
-    }
-    assert demo(state_folder) == first
 
 
 def test_up_tells_how_to_reach_it_and_its_kill_leaves_nothing(up: Run) -> None:
