@@ -1,4 +1,4 @@
-"""The front door itself: the demo from an empty state folder, again, and what a kill of the real stack leaves."""
+"""The front door itself: how `up` tells where it is, and what a kill of the real stack leaves."""
 
 import os
 import signal
@@ -14,8 +14,6 @@ from devstack.supervisor import ROOT
 from devstack.tests.conftest import Run
 
 pytestmark = [pytest.mark.stack, pytest.mark.skipif(not IS_LINUX, reason="finds processes through /proc")]
-
-DEMO_SECONDS = 120.0
 
 
 def environment(state: Path) -> dict[str, str]:
