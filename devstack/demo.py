@@ -25,6 +25,9 @@ KEPT = "planning-demo"
 COMMUNICATIONS = "/api/crm/communications"
 WAITING = {"scheduled", "sending"}
 SENT_WITHIN_SECONDS = 45.0
+ONE_MORNING = timedelta(
+    hours=2
+)  # far less than any window stays open, so nothing that is due in it is missed
 COMES_BY_ITSELF = timedelta(seconds=5)  # not worth moving the clock, which also shows whole seconds only
 
 
@@ -108,14 +111,16 @@ def _run_planning_agent(stack: Stack, today: str) -> list[dict[str, Any]]:
 
 
 def _pass_time(stack: Stack, crm: ApiClient, clock: _DemoClock, rows: Sequence[dict[str, Any]]) -> None:
-    """Moves the demo's clock from one due time to the next and waits at each until its message has gone."""
+    """Moves the demo's clock from one morning to the next and waits in each until its messages have gone."""
     progress = console.Progress("Letting the demo's time pass")
     waiting = [row for row in rows if row["status"] in WAITING]
+    due_times = sorted(_instant(row["scheduled_at"]) for row in waiting)
     for row in sorted(waiting, key=lambda each: _instant(each["scheduled_at"])):
         due_at = _instant(row["scheduled_at"])
         if due_at > clock.now() + COMES_BY_ITSELF:
-            progress.show(f"to {due_at:%d %B %Y, %H:%M} UTC")
-            clock.set("--to", due_at.isoformat())
+            stop = max(each for each in due_times if each <= due_at + ONE_MORNING)
+            progress.show(f"to {stop:%d %B %Y, %H:%M} UTC")
+            clock.set("--to", stop.isoformat())
         _wait_until_gone(stack, crm, row["communication_id"])
     progress.end(f"{len(waiting)} messages became due" if waiting else "nothing was waiting")
 
