@@ -6,7 +6,9 @@ class CommunicationsConfig(AppConfig):
 
     def ready(self) -> None:
         from communications import health
+        from communications.api import spooling
         from communications.services import replan
 
         health.register()
+        spooling.register()
         replan.register()

@@ -100,7 +100,9 @@ class AttentionKind(StrEnum):
     with the provider in order; what waits goes out by itself then. journal_rejected: look at the lines of a
     lost worker that the database did not take, for they tell how calls ended. request_refused: a program
     asked for a message that cannot be sent; correct its request or the plan's data. not_sent: no channel is
-    open, or the message could not go out in time; reach the client in another way.
+    open, or the message could not go out in time; reach the client in another way. accepted_then_refused: a
+    request was accepted while the database was away and could not be stored when it was back; its caller does
+    not know.
     """
 
     IN_DOUBT = "in_doubt"
@@ -109,6 +111,7 @@ class AttentionKind(StrEnum):
     JOURNAL_REJECTED = "journal_rejected"
     REQUEST_REFUSED = "request_refused"
     NOT_SENT = "not_sent"
+    ACCEPTED_THEN_REFUSED = "accepted_then_refused"
 
 
 class Cause(StrEnum):

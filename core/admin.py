@@ -19,6 +19,7 @@ from core.models import (
     OutboxCursor,
     OutboxEvent,
     ServiceAccount,
+    SpooledEntry,
 )
 from core.service_accounts import revoke_accounts
 
@@ -101,6 +102,12 @@ class ClockOffsetAdmin(ReadOnlyAdmin):
 @admin.register(Heartbeat)
 class HeartbeatAdmin(ReadOnlyAdmin):
     list_display = ("component", "instance", "started_at", "beat_at")
+
+
+@admin.register(SpooledEntry)
+class SpooledEntryAdmin(ReadOnlyAdmin):
+    list_display = ("id", "kind", "caller", "received_at", "settled_at")
+    list_filter = ("kind",)
 
 
 @admin.register(DataKey)

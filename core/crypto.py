@@ -1,5 +1,6 @@
 """Cryptographic building blocks. Which key opens what is decided in core.sealing and core.fields."""
 
+import base64
 import hashlib
 import hmac
 import os
@@ -76,3 +77,19 @@ def unwrap_key(wrapped: str) -> bytes:
 @lru_cache(maxsize=4)
 def _installation_keys(keys: tuple[str, ...]) -> MultiFernet:
     return MultiFernet([Fernet(key) for key in keys])
+
+
+def installation_data_keys() -> tuple[bytes, ...]:
+    """The keys for what belongs to no client yet: one from each of FIELD_ENCRYPTION_KEY, the first seals. Known
+    without the database."""
+    return _derived_data_keys(tuple(settings.FIELD_ENCRYPTION_KEY))
+
+
+@lru_cache(maxsize=4)
+def _derived_data_keys(keys: tuple[str, ...]) -> tuple[bytes, ...]:
+    return tuple(
+        HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=b"crm installation data key").derive(
+            base64.urlsafe_b64decode(key)
+        )
+        for key in keys
+    )

@@ -5,6 +5,7 @@ from functools import partial
 from django.core.cache import cache
 from django.db import connection
 
+from core import spool
 from core.broker import TIMEOUT_SECONDS, quick_connection
 from core.health import Health, HealthStatus, register_check
 from core.heartbeat import STALE_AFTER_SECONDS, seconds_since_last_beat
@@ -15,6 +16,7 @@ def register() -> None:
     register_check("database", check_database, vital=True)
     register_check("broker", check_broker)
     register_check("cache", check_cache)
+    register_check("spool", check_spool)
     register_check("worker", partial(check_heartbeat, "worker"))
     register_check("scheduler", partial(check_heartbeat, "scheduler"))
 
@@ -36,6 +38,15 @@ def check_cache() -> Health:
     if cache.get("health") != "1":
         return Health(HealthStatus.DEGRADED, "Does not keep what is stored in it.")
     return Health(HealthStatus.HEALTHY, "Answers.")
+
+
+def check_spool() -> Health:
+    if not spool.is_configured():
+        return Health(HealthStatus.NOT_CONFIGURED, "The broker's server has no streams.")
+    waiting, parked = spool.count_waiting(), spool.count_parked()
+    if waiting or parked:
+        return Health(HealthStatus.DEGRADED, f"{waiting} wait to be stored, {parked} are parked.")
+    return Health(HealthStatus.HEALTHY, "Empty.")
 
 
 def check_heartbeat(component: str) -> Health:

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 
-from core.crypto import KEY_BYTES, open_bytes, seal_bytes, unwrap_key, wrap_key
+from core.crypto import KEY_BYTES, installation_data_keys, open_bytes, seal_bytes, unwrap_key, wrap_key
 from core.errors import Unreadable
 from core.fields import SealedField
 from core.models.data_key import DataKey
@@ -27,7 +27,9 @@ __all__ = [
     "issue_key",
     "load_keys",
     "seal",
+    "seal_for_installation",
     "unseal",
+    "unseal_for_installation",
 ]
 
 
@@ -75,12 +77,7 @@ def seal(model: type[models.Model], field_name: str, value: Any, key: SecretKey)
     """`value` (JSON; dates, Decimal and UUID become text) for that column of that table. None stays None."""
     if value is None:
         return None
-    text = json.dumps(
-        value, cls=DjangoJSONEncoder, ensure_ascii=False, allow_nan=False, separators=(",", ":")
-    )
-    # Providers send lone surrogates; they must survive rather than fail.
-    plaintext = text.encode("utf-8", "surrogatepass")
-    return seal_bytes(key._bytes, plaintext, associated_data=_place(model, field_name))
+    return seal_bytes(key._bytes, _written(value), associated_data=_place(model, field_name))
 
 
 def unseal(
@@ -89,7 +86,36 @@ def unseal(
     """What was sealed. Raises Unreadable when changed, moved from another column, or of another key."""
     if blob is None:
         return None
-    plaintext = open_bytes(key._bytes, bytes(blob), associated_data=_place(model, field_name))
+    return _read(open_bytes(key._bytes, bytes(blob), associated_data=_place(model, field_name)))
+
+
+def seal_for_installation(place: str, value: Any) -> bytes:
+    """`value` (as in `seal`) for what belongs to no client yet; `place` says what and where, and opens it again.
+
+    Works without the database: the key comes from the first of FIELD_ENCRYPTION_KEY.
+    """
+    return seal_bytes(installation_data_keys()[0], _written(value), associated_data=place.encode())
+
+
+def unseal_for_installation(place: str, blob: bytes) -> Any:
+    """What was sealed for this place, while its key is still in FIELD_ENCRYPTION_KEY. Raises Unreadable."""
+    for key in installation_data_keys():
+        try:
+            return _read(open_bytes(key, blob, associated_data=place.encode()))
+        except Unreadable:
+            continue
+    raise Unreadable("No key in FIELD_ENCRYPTION_KEY opens this value in this place.")
+
+
+def _written(value: Any) -> bytes:
+    text = json.dumps(
+        value, cls=DjangoJSONEncoder, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+    )
+    # Providers send lone surrogates; they must survive rather than fail.
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _read(plaintext: bytes) -> Any:
     return json.loads(plaintext.decode("utf-8", "surrogatepass"))
 
 

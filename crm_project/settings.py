@@ -59,12 +59,21 @@ DATABASES = {"default": env.db_url("DATABASE_URL", default="postgres://crm@/crm?
 DATABASES["default"]["OPTIONS"] = {
     **DATABASES["default"].get("OPTIONS", {}),
     # A short wait: a database that is down must cost seconds, not half a minute, per request.
-    "pool": {"min_size": 1, "max_size": env.int("CRM_DATABASE_POOL_SIZE", default=8), "timeout": 2.0},
+    # And short tries to reconnect: the pool's own pauses double, up to minutes after the database is back.
+    "pool": {
+        "min_size": 1,
+        "max_size": env.int("CRM_DATABASE_POOL_SIZE", default=8),
+        "timeout": 2.0,
+        "reconnect_timeout": 2.0,
+    },
 }
+DATABASES["default"]["ENGINE"] = "core.postgresql"
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 
 REDIS_URL = env.str("REDIS_URL", default="redis://localhost:6379/0")
 BROKER_URL = env.str("BROKER_URL", default=REDIS_URL)
+# Where the spool is kept in the broker's server.
+CRM_SPOOL_NAME = "crm:spool"
 CACHE_URL = env.str("CACHE_URL", default=REDIS_URL)
 CACHES = {
     "default": {
@@ -239,6 +248,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "ChannelEnum": "core.choices.Channel",
         "StatusEnum": "communications.choices.Status",
+        "RequestStatusEnum": "communications.api.answers.REQUEST_STATUSES",
         "AttemptStatusEnum": "communications.choices.AttemptStatus",
         "ComponentStatusEnum": "core.health.HealthStatus",
     },
@@ -261,12 +271,14 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "core.beat:SteadyScheduler"
 CELERY_TIMEZONE = "UTC"
 # A sweep that could not start in time is pointless: the next one does the same work.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep-due": {"task": "communications.dispatch_due", "schedule": 5.0, "options": {"expires": 5}},
     "reconcile": {"task": "communications.reconcile", "schedule": 5.0, "options": {"expires": 5}},
     "forget-idempotency-keys": {"task": "communications.purge_idempotency_keys", "schedule": 3600.0},
+    "drain-spool": {"task": "core.drain_spool", "schedule": 5.0, "options": {"expires": 5}},
+    "forget-spooled": {"task": "core.forget_spooled", "schedule": 3600.0},
     "outbox": {"task": "core.consume_outbox", "schedule": 5.0, "options": {"expires": 5}},
 }

@@ -62,6 +62,19 @@ _WORDS: Final[Mapping[str, AttentionWords]] = MappingProxyType(
             Weight.WARN,
             "warning",
         ),
+        AttentionKind.ACCEPTED_THEN_REFUSED: AttentionWords(
+            "An accepted request could not be stored",
+            "It came while the database was away, and its program believes that it will go out. Correct it and "
+            "let the program repeat it, or reach the client in another way.",
+            Weight.BAD,
+            "warning",
+        ),
+        "spool_parked": AttentionWords(
+            "An accepted request stands aside",
+            "It failed again and again while it was being stored. The runbook says how to go on.",
+            Weight.BAD,
+            "warning",
+        ),
         "outbox_consumer_failing": AttentionWords(
             "A part of the system stands still",
             "It fails at the same event again and again. Show this to whoever runs the system.",

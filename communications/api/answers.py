@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from rest_framework import serializers
 
@@ -15,6 +16,9 @@ from core.api.fields import StrictChoiceField
 from core.choices import Channel
 
 _Answer = serializers.Serializer[Any]
+# Of a whole request, as its caller is told: its primary's, or that it waits for the database.
+ACCEPTED = "accepted"
+REQUEST_STATUSES = [ACCEPTED, *(status.value for status in Status)]
 
 
 class ReasonSerializer(_Answer):
@@ -197,14 +201,17 @@ class RequestAnswerSerializer(_Answer):
     request_id = serializers.UUIDField()
     duplicate = serializers.BooleanField(help_text="Whether this is the answer to an earlier, equal request.")
     communication_id = serializers.UUIDField(allow_null=True, help_text="The primary's, as are those below.")
-    status = StrictChoiceField(choices=Status)
+    status = serializers.ChoiceField(
+        choices=REQUEST_STATUSES,
+        help_text="`accepted`: the database is away; what becomes of the request is decided when it is back.",
+    )
     channel_used = StrictChoiceField(choices=Channel, allow_null=True)
     scheduled_at = serializers.DateTimeField(allow_null=True)
     sent_at = serializers.DateTimeField(allow_null=True)
     delivered_at = serializers.DateTimeField(allow_null=True)
     error_message = serializers.CharField(allow_null=True)
     communications = BriefCommunicationSerializer(many=True)
-    strategy = StrategySerializer()
+    strategy = StrategySerializer(allow_null=True, help_text="Null while the request is only accepted.")
     metadata = RequestMetadataSerializer()
 
 
@@ -226,6 +233,26 @@ def request_answer(outcome: RequestOutcome, rule: MessageTypeRule, *, duplicate:
             "communications": outcome.communications,
             "strategy": strategy_of(outcome.request, rule),
             "metadata": {"subject": primary.subject if primary else None, "recipient": outcome.recipient},
+        }
+    ).data
+
+
+def accepted_answer(request_id: UUID, *, duplicate: bool) -> dict[str, Any]:
+    """Of a request that waits for the database."""
+    return RequestAnswerSerializer(
+        {
+            "request_id": request_id,
+            "duplicate": duplicate,
+            "communication_id": None,
+            "status": ACCEPTED,
+            "channel_used": None,
+            "scheduled_at": None,
+            "sent_at": None,
+            "delivered_at": None,
+            "error_message": None,
+            "communications": [],
+            "strategy": None,
+            "metadata": {"subject": None, "recipient": None},
         }
     ).data
 

@@ -1,8 +1,8 @@
+import contextlib
 import threading
 import time
-from datetime import datetime
 from typing import Any, ClassVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import connection
 from django.http import QueryDict
@@ -21,17 +21,20 @@ from communications.api.forms import (
     submit_command,
 )
 from communications.api.refusals import note_refusal
+from communications.api.spooling import spool_request
 from communications.choices import MessageType
 from communications.rules.message_types import MESSAGE_TYPES
 from communications.selectors.detail import get_communication, get_request_outcome, is_waiting
 from communications.selectors.history import list_communications
-from communications.services.submit import submit
-from core import clock
+from communications.services.commands import Idempotency, SubmitCommand
+from communications.services.submit import Submitted, submit
+from core import clock, spool
 from core.api.base import ApiView
 from core.api.parsers import MEGABYTE
 from core.api.principals import CallerKind
 from core.api.problems import field_problems
 from core.api.schema import problem_responses
+from core.database import DATABASE_AWAY
 from core.errors import Invalid
 from core.scopes import Scope
 
@@ -52,7 +55,8 @@ class CommunicationsView(ApiView):
             "Accepts a request, decides by which channels and when it goes out, and says so. A request that "
             "was made before (the same Idempotency-Key, or the same plan, client, type and content) gets the "
             "first one's answer with 200 and `duplicate: true`. When nothing may be sent the status is "
-            "`cancelled` and the reasons say why."
+            "`cancelled` and the reasons say why. While the database is away the answer is 202 with the status "
+            "`accepted` and no channel; the request is stored under its `request_id` when the database is back."
         ),
         tags=["Communications"],
         request=CommunicationRequestSerializer,
@@ -73,24 +77,44 @@ class CommunicationsView(ApiView):
         examples=examples.REQUEST,
     )
     def post(self, request: Request) -> Response:
-        now = clock.now()
         try:
             wait_seconds = WaitQuerySerializer.checked(single_values(request.query_params))["wait"]
             command = submit_command(request.data)
             idempotency_key = idempotency_of(request.headers.get("Idempotency-Key"), request.data)
-            submitted = submit(
-                command=command, caller=self.caller.reference, now=now, idempotency_key=idempotency_key
-            )
+            submitted, answer = self._accept(request.data, command, idempotency_key, wait_seconds)
         except (Invalid, ValidationError) as refusal:
-            self._note(refusal, request.data, now)
+            self._note(refusal, request.data)
             raise
-        wait_until_left(submitted.request_id, wait_seconds)
-        outcome = get_request_outcome(submitted.request_id)
+        return Response(answer, status=200 if submitted.duplicate else 202)
+
+    def _accept(
+        self, body: Any, command: SubmitCommand, idempotency_key: Idempotency | None, wait_seconds: float
+    ) -> tuple[Submitted, dict[str, Any]]:
+        caller, request_id = self.caller.reference, uuid4()
+        try:
+            submitted = submit(
+                command=command,
+                caller=caller,
+                now=clock.now(),
+                idempotency_key=idempotency_key,
+                request_id=request_id,
+            )
+            wait_until_left(submitted.request_id, wait_seconds)
+            outcome = get_request_outcome(submitted.request_id)
+        except DATABASE_AWAY:
+            if not spool.is_configured():
+                raise
+            # Also after a commit whose answer was lost: the entry then finds its request stored.
+            submitted = spool_request(
+                body=body,
+                command=command,
+                caller=caller,
+                request_id=request_id,
+                idempotency_key=idempotency_key,
+            )
+            return submitted, answers.accepted_answer(submitted.request_id, duplicate=submitted.duplicate)
         rule = MESSAGE_TYPES[MessageType(outcome.request.message_type)]
-        return Response(
-            answers.request_answer(outcome, rule, duplicate=submitted.duplicate),
-            status=200 if submitted.duplicate else 202,
-        )
+        return submitted, answers.request_answer(outcome, rule, duplicate=submitted.duplicate)
 
     @extend_schema(
         operation_id="list_communications",
@@ -108,9 +132,11 @@ class CommunicationsView(ApiView):
         )
         return Response(answers.history_answer(page, limit=limit, offset=offset))
 
-    def _note(self, refusal: Invalid | ValidationError, body: Any, now: datetime) -> None:
+    def _note(self, refusal: Invalid | ValidationError, body: Any) -> None:
         if self.caller.kind is CallerKind.SERVICE:
-            note_refusal(problems=field_problems(refusal), body=body, now=now)
+            # The refusal stands without its note: the caller is told all the same.
+            with contextlib.suppress(*DATABASE_AWAY):
+                note_refusal(problems=field_problems(refusal), body=body, now=clock.now())
 
 
 class CommunicationView(ApiView):

@@ -16,6 +16,10 @@ from core.errors import NotFound
 from core.sealing import SecretKey, load_keys, unseal
 
 
+def request_exists(request_id: UUID) -> bool:
+    return CommunicationRequest.objects.filter(id=request_id).exists()
+
+
 @dataclass(frozen=True)
 class AttemptEntry:
     """One call of a provider; `error_message` in its own words."""

@@ -26,7 +26,7 @@ from communications.services.composing import Prepared, prepare_email
 from communications.services.journal import close_own_journal, own_journal
 from communications.services.lifecycle import Transition
 from communications.services.queue import DISPATCH_TASK, LEASE, Claim, claim_due, renew_lease
-from core import clock
+from core import clock, spool
 from core.logs import get_logger
 from core.wake import ring
 
@@ -45,8 +45,10 @@ def dispatch_due(*, seconds: float = 5.0) -> int:
     """Send what is due until nothing is, or `seconds` have passed; returns how many rows were worked on.
 
     Any number of workers on any number of hosts may run it at once. It is kept short so that a worker can be stopped
-    and other work gets its turn; what is left is rung for again.
+    and other work gets its turn; what is left is rung for again. Nothing is claimed while entries wait in the spool.
     """
+    if spool.holds_back():
+        return 0
     own_journal()  # without one nothing may be called, so nothing is claimed either
     until = time.monotonic() + seconds
     worked = _claim_and_send(limit=1, suspicious=True)

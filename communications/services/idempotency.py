@@ -12,6 +12,7 @@ from core.crypto import keyed_hash
 from core.errors import Conflict, FieldProblem, Invalid
 
 VALID_FOR: Final = timedelta(hours=24)
+KEY_IN_USE: Final = "idempotency_key_in_use"
 _PURPOSE: Final = "idempotency_key"
 
 
@@ -25,7 +26,7 @@ def find_first(*, idempotency: Idempotency, caller: str, now: datetime) -> UUID 
     if not _try_lock(caller, key_hash):
         raise Conflict(
             "A request with this Idempotency-Key is still running. Repeat it in a few seconds.",
-            code="idempotency_key_in_use",
+            code=KEY_IN_USE,
         )
     row = IdempotencyKey.objects.filter(caller=caller, key_hash=key_hash).first()
     if row is None:
@@ -33,24 +34,21 @@ def find_first(*, idempotency: Idempotency, caller: str, now: datetime) -> UUID 
     if row.created_at <= now - VALID_FOR:
         row.delete()
         return None
-    if row.body_hash != _body_hash(idempotency):
-        raise Invalid(
-            [
-                FieldProblem(
-                    "Idempotency-Key",
-                    "idempotency_key_reused",
-                    "This key came with another body before. Use a new key for a new request.",
-                )
-            ]
-        )
+    if row.body_hash != body_hash(idempotency):
+        raise key_reused()
     return row.request_id
+
+
+def key_reused() -> Invalid:
+    sentence = "This key came with another body before. Use a new key for a new request."
+    return Invalid([FieldProblem("Idempotency-Key", "idempotency_key_reused", sentence)])
 
 
 def remember(*, idempotency: Idempotency, caller: str, request_id: UUID, now: datetime) -> None:
     IdempotencyKey.objects.create(
         caller=caller,
         key_hash=_key_hash(idempotency),
-        body_hash=_body_hash(idempotency),
+        body_hash=body_hash(idempotency),
         request_id=request_id,
         created_at=now,
     )
@@ -74,5 +72,5 @@ def _key_hash(idempotency: Idempotency) -> str:
     return keyed_hash(idempotency.key, purpose=_PURPOSE)
 
 
-def _body_hash(idempotency: Idempotency) -> str:
+def body_hash(idempotency: Idempotency) -> str:
     return keyed_hash(idempotency.body, purpose="idempotency_body")

@@ -53,10 +53,16 @@ class _Message:
 
 
 def submit(
-    *, command: SubmitCommand, caller: str, now: datetime, idempotency_key: Idempotency | None = None
+    *,
+    command: SubmitCommand,
+    caller: str,
+    now: datetime,
+    idempotency_key: Idempotency | None = None,
+    request_id: UUID | None = None,
 ) -> Submitted:
     """Accept a request: 0 or 1 new requests, each with its communications, events and reasons.
 
+    A new request gets `request_id` if one is given; it must be an id that no request has.
     Raises Invalid (fields named) and Conflict (a plan of another client, a key still running, an erased client).
     Two identical calls at the same instant make one request: the client's row lock puts them in order.
     """
@@ -75,10 +81,10 @@ def submit(
         holder = business_key.find_holder(
             key=key, client=recipient.client, plan=recipient.plan, message_type=command.message_type, now=now
         )
-        request_id = holder or _create(command, message, recipient, key, caller, now)
+        stored_as = holder or _create(command, message, recipient, key, caller, now, request_id or uuid4())
         if idempotency_key is not None:
-            idempotency.remember(idempotency=idempotency_key, caller=caller, request_id=request_id, now=now)
-    return Submitted(request_id, duplicate=holder is not None)
+            idempotency.remember(idempotency=idempotency_key, caller=caller, request_id=stored_as, now=now)
+    return Submitted(stored_as, duplicate=holder is not None)
 
 
 def _require_variables(message: _Message, message_type: MessageType) -> None:
@@ -89,12 +95,19 @@ def _require_variables(message: _Message, message_type: MessageType) -> None:
         raise Invalid(problems)
 
 
-def _create(
-    command: SubmitCommand, message: _Message, recipient: Recipient, key: str, caller: str, now: datetime
+def _create(  # noqa: PLR0913 - each is a fact of its own
+    command: SubmitCommand,
+    message: _Message,
+    recipient: Recipient,
+    key: str,
+    caller: str,
+    now: datetime,
+    request_id: UUID,
 ) -> UUID:
     urgency = command.urgency or MESSAGE_TYPES[command.message_type].urgency
     strategy = decide(strategy_facts(command, urgency, recipient, now))
     request = CommunicationRequest.objects.create(
+        id=request_id,
         client=recipient.client,
         plan=recipient.plan,
         message_type=command.message_type,

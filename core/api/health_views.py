@@ -52,18 +52,21 @@ class HealthView(PublicHealthView):
         ],
     )
     def get(self, _request: Request) -> Response:
-        return _answer(check_all())
+        report = check_all()
+        return _answer(report, down=_is_down(report))
 
 
 class ReadyView(PublicHealthView):
     @extend_schema(
         operation_id="get_health_ready",
         summary="Whether this process can take requests",
+        description="200 also while the database is away and requests are spooled.",
         tags=["Health"],
         responses={200: HealthSerializer, 503: HealthSerializer},
     )
     def get(self, _request: Request) -> Response:
-        return _answer(check_all())
+        report = check_all()
+        return _answer(report, down=_is_down(report) and not _can_spool(report))
 
 
 class LiveView(PublicHealthView):
@@ -78,12 +81,20 @@ class LiveView(PublicHealthView):
         return Response({"status": HealthStatus.HEALTHY.value})
 
 
-def _answer(report: HealthReport) -> Response:
+def _is_down(report: HealthReport) -> bool:
+    return report.status is HealthStatus.UNHEALTHY
+
+
+def _can_spool(report: HealthReport) -> bool:
+    """A load balancer must not take all processes away in an outage: they still accept requests."""
+    return report.components["spool"].status in {HealthStatus.HEALTHY, HealthStatus.DEGRADED}
+
+
+def _answer(report: HealthReport, *, down: bool) -> Response:
     components = {
         name: {"status": health.status.value, "detail": health.detail}
         for name, health in report.components.items()
     }
-    down = report.status is HealthStatus.UNHEALTHY
     return Response(
         {"status": report.status.value, "components": components},
         status=HTTPStatus.SERVICE_UNAVAILABLE if down else HTTPStatus.OK,

@@ -7,6 +7,7 @@ from core.models.data_key import DataKey
 from core.models.heartbeat import Heartbeat
 from core.models.outbox import OutboxCursor, OutboxEvent
 from core.models.service_account import ServiceAccount
+from core.models.spool import SpooledEntry
 
 __all__ = [
     "AttentionItem",
@@ -17,4 +18,5 @@ __all__ = [
     "OutboxCursor",
     "OutboxEvent",
     "ServiceAccount",
+    "SpooledEntry",
 ]

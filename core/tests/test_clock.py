@@ -96,7 +96,12 @@ def test_a_move_wakes_the_sweeps_and_nothing_rarer(db):
     assert connection.run_on_commit == []
     command("--by", "3600")
     woken = {entry[1].task_name for entry in connection.run_on_commit}
-    assert woken == {"communications.dispatch_due", "communications.reconcile", "core.consume_outbox"}
+    assert woken == {
+        "communications.dispatch_due",
+        "communications.reconcile",
+        "core.consume_outbox",
+        "core.drain_spool",
+    }
 
 
 @pytest.mark.parametrize(

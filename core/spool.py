@@ -1,0 +1,287 @@
+"""The spool: what was accepted while the database was away waits, sealed, in the broker's server, and is stored
+in its order when the database is back (engine.md §When parts fail, REL-5).
+
+Each app registers how its kind of entry is stored. An entry is stored once: its row in crm_spooled_entries and
+what it leads to are one transaction, and it leaves the stream only after the commit.
+"""
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from core import attention, clock
+from core.crypto import keyed_hash
+from core.database import DATABASE_AWAY, is_away
+from core.errors import Unavailable
+from core.logs import get_logger
+from core.models.spool import SpooledEntry
+from core.sealing import seal_for_installation, unseal_for_installation
+from core.spool_stream import Known, Place, Stream, StreamError, has_stream, stream_at
+from core.wake import ring
+
+logger = get_logger("spool")
+
+DRAIN_TASK: Final = "core.drain_spool"
+PARKED: Final = "spool_parked"
+KEPT_FOR: Final = timedelta(days=30)
+_FAILURES_BEFORE_PARKING: Final = 3
+# One that took its worker down so often, without a word, is not tried again.
+_TRIES_BEFORE_PARKING: Final = 10
+_FORGET_LIMIT: Final = 5_000
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What was accepted. `id` was told to the caller; `received_at` is real time; `body` is JSON."""
+
+    id: UUID
+    kind: str
+    caller: str
+    received_at: datetime
+    body: Any
+
+
+@dataclass(frozen=True)
+class Once:
+    """A name under which an entry is added once a day, and what it came with, so that another use shows."""
+
+    name: str
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True)
+class Added:
+    """`new` False: the entry `id` came before under the same name; `differs`: with another fingerprint."""
+
+    id: UUID
+    new: bool
+    differs: bool = False
+
+
+# Stores an entry inside the transaction that marks it as dealt with; `now` is the product's clock. False: it turned
+# out not to be possible, and the handler has told whom it concerns. What it raises is a failure and rolls back.
+Handler = Callable[[Entry, datetime], bool]
+
+_handlers: dict[str, Handler] = {}
+
+
+def register(kind: str, handler: Handler) -> None:
+    """Called when the app is ready; the name is for good, entries carry it."""
+    _handlers[kind] = handler
+
+
+def is_configured() -> bool:
+    """Whether the broker's server has streams; RabbitMQ has none."""
+    return has_stream(settings.BROKER_URL)
+
+
+def _stream() -> Stream:
+    return stream_at(settings.BROKER_URL, settings.CRM_SPOOL_NAME)
+
+
+def add(*, entry: Entry, once: Once | None = None) -> Added:
+    """Seals the entry and appends it. Raises Unavailable when that cannot be done either, or it is full.
+
+    Without `once` its own id is the name, so that adding it again after a lost answer is harmless.
+    """
+    name, fingerprint = (f"name {once.name}", once.fingerprint) if once else (f"id {entry.id}", "")
+    once_key = keyed_hash(f"{entry.caller}\n{name}", purpose="spool_once")
+    received_at = entry.received_at.isoformat()
+    fields: dict[str, str | bytes] = {
+        "id": str(entry.id),
+        "kind": entry.kind,
+        "caller": entry.caller,
+        "received_at": received_at,
+        "once": once_key,
+        "sealed": seal_for_installation(
+            _seal_place(str(entry.id), entry.kind, entry.caller, received_at), entry.body
+        ),
+    }
+    try:
+        known = _stream().add(fields, once=once_key, known_as=Known(entry.id, fingerprint))
+    except (StreamError, OSError) as error:
+        logger.warning("spool not available", error=error)
+        raise Unavailable(
+            "Neither the database nor its stand-in can take this right now. Nothing was stored; try again after "
+            "Retry-After seconds."
+        ) from error
+    if known is None:
+        logger.info("entry spooled")
+        return Added(entry.id, new=True)
+    return Added(known.entry_id, new=False, differs=known.fingerprint != fingerprint)
+
+
+def holds_back() -> bool:
+    """Whether nothing may be claimed yet: entries wait, or that cannot be known.
+
+    An opt-out may be among them. A broker that is away cannot wake workers either, so nothing is lost by waiting.
+    """
+    if not is_configured():
+        return False
+    try:
+        return _stream().count_waiting() > 0
+    except (StreamError, OSError) as error:
+        logger.warning("spool not known, nothing is claimed", error=error)
+        return True
+
+
+def count_waiting() -> int:
+    """Raises StreamError."""
+    return _stream().count_waiting()
+
+
+def count_parked() -> int:
+    """Raises StreamError."""
+    return _stream().count_parked()
+
+
+def drain(*, seconds: float = 5.0) -> int:
+    """Stores what waits, in its order; returns how many entries left the stream.
+
+    Any number of workers may run it: the row of an entry lets one at a time through, and the next entry is read only
+    when the one before is gone. It stops at an entry that fails, to try again with the next sweep, and at once
+    when the database is away.
+    """
+    if not is_configured():
+        return 0
+    stream, until, done = _stream(), time.monotonic() + seconds, 0
+    try:
+        while (place := stream.first()) is not None:
+            if time.monotonic() > until:
+                ring(DRAIN_TASK)
+                break
+            if not _deal_with(stream, place):
+                break
+            done += 1
+    except StreamError as error:
+        # What was stored is known by its row; what was not waits on.
+        logger.warning("spool not drained, the broker is away", error=error)
+    return done
+
+
+def _deal_with(stream: Stream, place: Place) -> bool:
+    """True: the entry has left the stream, stored or parked."""
+    tries = stream.count_try(place)
+    if tries > _TRIES_BEFORE_PARKING:
+        return _park(stream, place)
+    try:
+        kept = _store(place)
+    except Exception as error:
+        # Whatever it is, the entries behind it must get their turn.
+        if isinstance(error, DATABASE_AWAY) and is_away():
+            stream.count_try(place, by=-1)
+            return False
+        logger.exception("entry not stored", request_id=_text(place, "id"))
+        return tries >= _FAILURES_BEFORE_PARKING and _park(stream, place)
+    if not kept:
+        stream.forget(_text(place, "once"))
+    stream.remove(place)
+    return True
+
+
+def _store(place: Place) -> bool:
+    entry = _open(place)
+    with transaction.atomic():
+        if not _is_first(entry):
+            return True
+        return _handlers[entry.kind](entry, clock.now())
+
+
+def _is_first(entry: Entry) -> bool:
+    """Waits for another worker that is at it; False if that, or an earlier one, has stored it."""
+    with connection.cursor() as sql:
+        sql.execute(
+            "INSERT INTO crm_spooled_entries (id, kind, caller, received_at, settled_at)"
+            " VALUES (%s, %s, %s, %s, clock_timestamp()) ON CONFLICT DO NOTHING",
+            [entry.id, entry.kind, entry.caller, entry.received_at],
+        )
+        return bool(sql.rowcount == 1)
+
+
+def _park(stream: Stream, place: Place) -> bool:
+    identifier = _text(place, "id")
+    attention.raise_item(
+        kind=PARKED,
+        dedupe_key=identifier,
+        target=f"spool:{identifier}",
+        details={"kind": _text(place, "kind")},
+        now=clock.now(),
+    )
+    stream.park(place)
+    return True
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An entry as it may be shown: without its body."""
+
+    id: UUID
+    kind: str
+    caller: str
+    received_at: str
+    parked: bool
+
+
+def list_entries(*, limit: int = 100) -> list[Listed]:
+    """The oldest that wait and that are parked. Raises StreamError."""
+    stream = _stream()
+    waiting, parked = stream.list_waiting(limit), stream.list_parked(limit)
+    return [_listed(place, parked=False) for place in waiting] + [
+        _listed(place, parked=True) for place in parked
+    ]
+
+
+def replay(ids: Collection[UUID] | None) -> int:
+    """Parked entries, all or these, wait again, behind the others; returns how many. Raises StreamError."""
+    stream = _stream()
+    chosen = [
+        place for place in stream.list_parked(limit=100_000) if ids is None or UUID(_text(place, "id")) in ids
+    ]
+    for place in chosen:
+        stream.replay(place)
+    attention.settle(kind=PARKED, dedupe_keys=[_text(place, "id") for place in chosen], now=clock.now())
+    return len(chosen)
+
+
+def forget_old() -> None:
+    """Deletes parked entries, and the rows of those that were stored, after 30 days."""
+    if is_configured():
+        forgotten = _stream().forget_parked(older_than=KEPT_FOR)
+        if forgotten:
+            logger.warning("parked entries deleted after their time", count=forgotten)
+    old = SpooledEntry.objects.filter(settled_at__lt=timezone.now() - KEPT_FOR)
+    SpooledEntry.objects.filter(id__in=old.values("id")[:_FORGET_LIMIT]).delete()
+
+
+def _open(place: Place) -> Entry:
+    identifier, kind, caller, received_at = (
+        _text(place, name) for name in ("id", "kind", "caller", "received_at")
+    )
+    body = unseal_for_installation(_seal_place(identifier, kind, caller, received_at), place.fields["sealed"])
+    return Entry(UUID(identifier), kind, caller, datetime.fromisoformat(received_at), body)
+
+
+def _seal_place(identifier: str, kind: str, caller: str, received_at: str) -> str:
+    """What is in clear is bound to what is sealed."""
+    return "\n".join(("spool", identifier, kind, caller, received_at))
+
+
+def _listed(place: Place, *, parked: bool) -> Listed:
+    return Listed(
+        id=UUID(_text(place, "id")),
+        kind=_text(place, "kind"),
+        caller=_text(place, "caller"),
+        received_at=_text(place, "received_at"),
+        parked=parked,
+    )
+
+
+def _text(place: Place, name: str) -> str:
+    return place.fields[name].decode()

@@ -1,0 +1,156 @@
+"""The stream in the broker's server that the spool is kept in (Redis or Valkey). No database, no secrets: what
+may be personal arrives sealed.
+
+Keys: NAME:waiting and NAME:parked are streams, NAME:tries counts by entry, NAME:once:… remember for a day which
+entry a name led to. The braces in the name keep them in one slot of a cluster.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any, Final
+from uuid import UUID
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+TIMEOUT_SECONDS: Final = 1
+# Beyond that the broker's memory is at stake, and with it every wake-up.
+MAX_WAITING: Final = 100_000
+ONCE_FOR: Final = timedelta(hours=24)
+_SCHEMES: Final = ("redis://", "rediss://", "unix://")
+
+# One script, so that a name is never remembered without its entry, nor an entry added twice under one name.
+_ADD: Final = """
+local known = redis.call('GET', KEYS[2])
+if known then return known end
+if redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[1]) then return redis.error_reply('FULL') end
+redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
+redis.call('XADD', KEYS[1], '*', unpack(ARGV, 4))
+return false
+"""
+# Moves one entry from a stream to the end of another, whole or not at all.
+_MOVE: Final = """
+local found = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])
+if #found == 0 then return 0 end
+redis.call('XADD', KEYS[2], '*', unpack(found[1][2]))
+redis.call('XDEL', KEYS[1], ARGV[1])
+redis.call('HDEL', KEYS[3], ARGV[1])
+return 1
+"""
+
+StreamError = redis.RedisError
+
+
+@dataclass(frozen=True)
+class Place:
+    """One entry where it lies; `position` is the stream's own id, `fields` as they were added."""
+
+    position: str
+    fields: Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class Known:
+    """The entry that a name led to before, and the fingerprint of what came with it then."""
+
+    entry_id: UUID
+    fingerprint: str
+
+
+def has_stream(broker_url: str) -> bool:
+    return _address(broker_url).startswith(_SCHEMES)
+
+
+@lru_cache(maxsize=8)
+def stream_at(broker_url: str, name: str) -> "Stream":
+    return Stream(broker_url, name)
+
+
+def _address(broker_url: str) -> str:
+    # Celery says redis+socket:///path, redis-py says unix:///path.
+    return broker_url.replace("redis+socket://", "unix://")
+
+
+class Stream:
+    """Any method raises StreamError when the server cannot be used, after about a second at most."""
+
+    def __init__(self, broker_url: str, name: str) -> None:
+        self._server: Any = redis.Redis.from_url(
+            _address(broker_url),
+            socket_timeout=TIMEOUT_SECONDS,
+            socket_connect_timeout=TIMEOUT_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+        )
+        keys = f"{{{name}}}"
+        self._waiting, self._parked = f"{keys}:waiting", f"{keys}:parked"
+        self._tries, self._once = f"{keys}:tries", f"{keys}:once:"
+
+    def add(self, fields: Mapping[str, str | bytes], *, once: str, known_as: Known) -> Known | None:
+        """Adds an entry at the end, unless the name `once` led to one within a day: that is returned."""
+        flat = [part for item in fields.items() for part in item]
+        remembered = f"{known_as.entry_id} {known_as.fingerprint}"
+        answer = self._server.eval(
+            _ADD,
+            2,
+            self._waiting,
+            self._once + once,
+            MAX_WAITING,
+            remembered,
+            int(ONCE_FOR.total_seconds()),
+            *flat,
+        )
+        if answer is None:
+            return None
+        entry_id, _, fingerprint = answer.decode().partition(" ")
+        return Known(UUID(entry_id), fingerprint)
+
+    def forget(self, once: str) -> None:
+        self._server.delete(self._once + once)
+
+    def count_waiting(self) -> int:
+        return int(self._server.xlen(self._waiting))
+
+    def count_parked(self) -> int:
+        return int(self._server.xlen(self._parked))
+
+    def first(self) -> Place | None:
+        found = _places(self._server.xrange(self._waiting, count=1))
+        return found[0] if found else None
+
+    def list_waiting(self, limit: int) -> list[Place]:
+        return _places(self._server.xrange(self._waiting, count=limit))
+
+    def list_parked(self, limit: int) -> list[Place]:
+        return _places(self._server.xrange(self._parked, count=limit))
+
+    def count_try(self, place: Place, *, by: int = 1) -> int:
+        """Counted in the server, so that it outlives the worker."""
+        return int(self._server.hincrby(self._tries, place.position, by))
+
+    def remove(self, place: Place) -> None:
+        pipeline = self._server.pipeline(transaction=True)
+        pipeline.xdel(self._waiting, place.position)
+        pipeline.hdel(self._tries, place.position)
+        pipeline.execute()
+
+    def park(self, place: Place) -> None:
+        self._server.eval(_MOVE, 3, self._waiting, self._parked, self._tries, place.position)
+
+    def replay(self, place: Place) -> None:
+        self._server.eval(_MOVE, 3, self._parked, self._waiting, self._tries, place.position)
+
+    def forget_parked(self, *, older_than: timedelta) -> int:
+        """Deletes what was parked longer ago than that, by the server's ids, which are milliseconds."""
+        oldest = int((time.time() - older_than.total_seconds()) * 1000)
+        return int(self._server.xtrim(self._parked, minid=str(oldest), approximate=False))
+
+
+def _places(rows: list[tuple[bytes, Mapping[bytes, bytes]]]) -> list[Place]:
+    return [
+        Place(position.decode(), {name.decode(): value for name, value in fields.items()})
+        for position, fields in rows
+    ]
