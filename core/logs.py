@@ -29,6 +29,8 @@ _TAKEN_OVER = (
 )
 # Two lines per sweep every five seconds; shown with LOG_LEVEL=DEBUG.
 _CHATTY = ("celery.app.trace", "celery.beat", "celery.worker.strategy")
+# Two lines a second and process while the database is away; heartbeats, tasks and requests say it once.
+_REPETITIVE = ("psycopg.pool",)
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -81,6 +83,8 @@ def logging_config(level: str) -> dict[str, Any]:
         raise ImproperlyConfigured(f"LOG_LEVEL is {level!r}; it must be one of {', '.join(_LEVELS)}.")
     taken_over = {name: {"handlers": [], "level": "NOTSET", "propagate": True} for name in _TAKEN_OVER}
     chatty = {name: {"level": "WARNING"} for name in _CHATTY} if level == "INFO" else {}
+    if level != "DEBUG":
+        chatty |= {name: {"level": "ERROR"} for name in _REPETITIVE}
     return {
         "version": 1,
         "disable_existing_loggers": False,

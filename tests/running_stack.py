@@ -72,9 +72,13 @@ def http_call(
 
 
 class RunningStack:
-    """One state folder and the stack that runs from it. The folder must be short: sockets are made in it."""
+    """One state folder and the stack that runs from it. The folder must be short: sockets are made in it.
 
-    def __init__(self, folder: Path) -> None:
+    `settings` are put into its environment, so it can be given servers that a test stops and starts.
+    """
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.settings = settings
         self.state = folder / "s"
         self.stdout = folder / "stdout"
         self.stderr = folder / "stderr"
@@ -88,7 +92,7 @@ class RunningStack:
             self._process = subprocess.Popen(
                 [sys.executable, "run.py", "up", "--json"],
                 cwd=ROOT,
-                env=clean_environment(self.state),
+                env=clean_environment(self.state) | self.settings,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,

@@ -30,7 +30,7 @@ WORKER = (
 
 
 @contextmanager
-def a_worker(smtp: Sandbox, state: Path) -> Iterator[subprocess.Popen[bytes]]:
+def a_worker(smtp: Sandbox, state: Path, program: str = WORKER) -> Iterator[subprocess.Popen[bytes]]:
     """A process of its own that works on this test's database and sends to this test's catcher."""
     database = connection.settings_dict
     host = database["HOST"] or database["OPTIONS"]["host"]
@@ -48,7 +48,7 @@ def a_worker(smtp: Sandbox, state: Path) -> Iterator[subprocess.Popen[bytes]]:
         "SMTP_USE_TLS": "false",
         "SMTP_FROM_EMAIL": settings.SMTP_FROM_EMAIL,
     }
-    worker = subprocess.Popen([sys.executable, "-c", WORKER], env=environment, cwd=settings.BASE_DIR)
+    worker = subprocess.Popen([sys.executable, "-c", program], env=environment, cwd=settings.BASE_DIR)
     try:
         yield worker
     finally:

@@ -38,7 +38,7 @@ def test_everything_up_is_healthy(builtin):
     beat("worker", age_seconds=3000)
     beat("scheduler", age_seconds=30)
     report = check_all()
-    assert set(report.components) == {"database", "broker", "cache", "worker", "scheduler"}
+    assert set(report.components) == {"database", "broker", "cache", "spool", "worker", "scheduler"}
     assert {found.status for found in report.components.values()} == {HealthStatus.HEALTHY}
     assert report.status is HealthStatus.HEALTHY
 

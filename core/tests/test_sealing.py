@@ -112,3 +112,21 @@ def test_a_secret_key_shows_nothing_and_does_not_travel(key):
     with pytest.raises(TypeError):
         pickle.dumps(key)
     assert not hasattr(key, "__dict__")
+
+
+def test_what_belongs_to_no_client_opens_in_its_place_without_the_database():
+    """No django_db mark: touching the database would fail."""
+    sealed = sealing.seal_for_installation("spool of one", {"name": "Zoë \ud800"})
+    assert sealing.unseal_for_installation("spool of one", sealed) == {"name": "Zoë \ud800"}
+    with pytest.raises(Unreadable):
+        sealing.unseal_for_installation("spool of another", sealed)
+
+
+def test_an_installation_key_that_moved_back_in_the_list_still_opens(settings):
+    sealed = sealing.seal_for_installation("here", "old")
+    old, new = settings.FIELD_ENCRYPTION_KEY, [Fernet.generate_key().decode()]
+    settings.FIELD_ENCRYPTION_KEY = [*new, *old]
+    assert sealing.unseal_for_installation("here", sealed) == "old"
+    settings.FIELD_ENCRYPTION_KEY = new
+    with pytest.raises(Unreadable):
+        sealing.unseal_for_installation("here", sealed)

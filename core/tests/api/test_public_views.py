@@ -5,9 +5,9 @@ import re
 import pytest
 import yaml
 from django.contrib.staticfiles import finders
-from django.db import connection, connections
 
 from core.tests.api.callers import assert_problem, nobody, service
+from core.tests.outages import database_away
 
 
 @pytest.mark.django_db(transaction=True)
@@ -24,19 +24,23 @@ def test_health_names_every_part(path):
 
 @pytest.fixture
 def no_database(transactional_db):
-    """New connections lead nowhere, until the test is over."""
-    with pytest.MonkeyPatch.context() as patch:
-        connection.close()
-        patch.setitem(connection.settings_dict, "OPTIONS", {"host": "/nowhere"})
-        patch.setitem(connections.settings["default"], "OPTIONS", {"host": "/nowhere"})
+    with database_away():
         yield
-    connection.close()
 
 
-@pytest.mark.parametrize("path", ["/api/crm/health", "/api/crm/health/ready"])
-def test_without_the_database_health_says_so_with_503(no_database, path):
+@pytest.mark.parametrize(
+    ("path", "broker", "status"),
+    [
+        pytest.param("/api/crm/health", "", 503, id="health"),
+        pytest.param("/api/crm/health/ready", "", 200, id="requests are spooled"),
+        pytest.param("/api/crm/health/ready", "unix:///nowhere.sock", 503, id="no spool"),
+        pytest.param("/api/crm/health/ready", "amqp://nowhere//", 503, id="no streams"),
+    ],
+)
+def test_without_the_database_health_says_so(no_database, settings, path, broker, status):
+    settings.BROKER_URL = broker or settings.BROKER_URL
     response = nobody().get(path)
-    assert response.status_code == 503
+    assert response.status_code == status
     assert response.json()["status"] == "unhealthy"
     assert response.json()["components"]["database"]["status"] == "unhealthy"
     assert response.json()["components"]["cache"]["status"] == "healthy"
