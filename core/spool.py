@@ -119,17 +119,19 @@ def add(*, entry: Entry, once: Once | None = None) -> Added:
 
 
 def holds_back() -> bool:
-    """Whether nothing may be claimed yet: entries wait, or that cannot be known.
+    """Whether nothing may be claimed yet, because entries wait: an opt-out may be among them.
 
-    An opt-out may be among them. A broker that is away cannot wake workers either, so nothing is lost by waiting.
+    A broker that is away takes no entries, so what this process saw there last still holds, and due messages go on
+    without it. A process that never saw it waits.
     """
     if not is_configured():
         return False
+    stream = _stream()
     try:
-        return _stream().count_waiting() > 0
+        return stream.count_waiting() > 0
     except (StreamError, OSError) as error:
-        logger.warning("spool not known, nothing is claimed", error=error)
-        return True
+        logger.warning("spool not seen, what was seen last holds", error=error)
+        return stream.last_seen_waiting != 0
 
 
 def count_waiting() -> int:

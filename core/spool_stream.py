@@ -88,6 +88,7 @@ class Stream:
         keys = f"{{{name}}}"
         self._waiting, self._parked = f"{keys}:waiting", f"{keys}:parked"
         self._tries, self._once = f"{keys}:tries", f"{keys}:once:"
+        self.last_seen_waiting: int | None = None
 
     def add(self, fields: Mapping[str, str | bytes], *, once: str, known_as: Known) -> Known | None:
         """Adds an entry at the end, unless the name `once` led to one within a day: that is returned."""
@@ -112,7 +113,8 @@ class Stream:
         self._server.delete(self._once + once)
 
     def count_waiting(self) -> int:
-        return int(self._server.xlen(self._waiting))
+        self.last_seen_waiting = int(self._server.xlen(self._waiting))
+        return self.last_seen_waiting
 
     def count_parked(self) -> int:
         return int(self._server.xlen(self._parked))

@@ -259,7 +259,7 @@ class TestWithoutAServer:
         with pytest.raises(Unavailable):
             add()
 
-    def test_nothing_is_claimed_because_entries_may_wait(self):
+    def test_a_process_that_never_saw_the_spool_claims_nothing(self):
         assert spool.holds_back()
 
     def test_draining_ends_quietly(self):
@@ -268,6 +268,21 @@ class TestWithoutAServer:
     def test_the_command_says_what_to_do(self):
         with pytest.raises(CommandError, match="Start it"):
             call_command("spool", "list")
+
+
+@pytest.mark.parametrize("entries", [0, 1])
+def test_a_broker_that_goes_away_took_nothing_more_with_it(storing, entries):
+    """What was seen last holds: without entries messages go on, with entries they wait."""
+    for _ in range(entries):
+        add()
+    assert spool.holds_back() is bool(entries)
+    pool = spool._stream()._server.connection_pool
+    pool.connection_kwargs |= {"path": "/nowhere.sock"} if "path" in pool.connection_kwargs else {"port": 1}
+    pool.disconnect()
+    pool.reset()
+    with pytest.raises(spool.StreamError):
+        spool.count_waiting()
+    assert spool.holds_back() is bool(entries)
 
 
 class TestABrokerWithoutStreams:
