@@ -1,14 +1,18 @@
+from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from backoffice.web import clients, sign_in, today
+from backoffice.web import clients, find, next_up, sign_in, today
 
 app_name = "backoffice"
 urlpatterns = [
     path("", today.today, name="today"),
     path("attention/<uuid:item_id>/resolve/", today.resolve, name="resolve"),
+    path("attention/<uuid:item_id>/reopen/", today.reopen, name="reopen"),
     path("clients/", clients.client_list, name="clients"),
     path("clients/<uuid:client_id>/", clients.client, name="client"),
     path("clients/<uuid:client_id>/reveal/", clients.reveal, name="reveal"),
+    path("find/", find.find, name="find"),
+    path("next/", next_up.next_up, name="next_up"),
     path("login/", sign_in.SignIn.as_view(), name="login"),
-    path("logout/", sign_in.SignOut.as_view(), name="logout"),
+    path("logout/", LogoutView.as_view(), name="logout"),
 ]

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from core import audit
 from core.crypto import keyed_hash
@@ -66,6 +66,32 @@ def resolve(*, item_id: uuid.UUID, actor: str, now: datetime) -> AttentionItem:
             details={"attention_kind": item.kind, "occurrences": item.occurrences},
             now=now,
         )
+    return item
+
+
+def reopen(*, item_id: uuid.UUID, actor: str, now: datetime) -> AttentionItem:
+    """Takes `resolve` back, audited. Raises NotFound, or Conflict when it is open, or when the same matter came up
+    again since and is open as another item."""
+    try:
+        with transaction.atomic():
+            item = AttentionItem.objects.select_for_update().filter(id=item_id).first()
+            if item is None:
+                raise NotFound("There is no such item.")
+            if item.resolved_at is None:
+                raise Conflict("This item is open already.", code="already_open")
+            item.resolved_at, item.resolved_by = None, ""
+            item.save(update_fields=["resolved_at", "resolved_by"])
+            audit.record(
+                actor=actor,
+                action="attention.reopened",
+                target=f"attention:{item.id}",
+                details={"attention_kind": item.kind, "occurrences": item.occurrences},
+                now=now,
+            )
+    except IntegrityError as error:
+        raise Conflict(
+            "The same came up again since and is open as a new item.", code="open_again"
+        ) from error
     return item
 
 

@@ -2,10 +2,11 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.admin import AdminSite
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
-
-from core.api.throttles import count_sign_in
+from django.urls import reverse
 
 
 class CrmAdminSite(AdminSite):
@@ -16,19 +17,9 @@ class CrmAdminSite(AdminSite):
     index_title = "Records"
     site_url = None
 
-    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Attempts to sign in count by network, together with those of programs (CRM_TOKEN_RATE)."""
-        if request.method == "POST":
-            usage = count_sign_in(request)
-            if not usage.allowed:
-                return self._too_many_sign_ins(request, wait_seconds=usage.wait_seconds)
-        return super().login(request, extra_context)
-
-    def _too_many_sign_ins(self, request: HttpRequest, *, wait_seconds: int) -> HttpResponse:
-        context = {
-            **self.each_context(request),
-            "title": "Too many attempts to sign in",
-            "wait_minutes": -(-wait_seconds // 60),
-        }
-        headers = {"Retry-After": str(wait_seconds), "Cache-Control": "no-store"}
-        return TemplateResponse(request, "admin/too_many_sign_ins.html", context, status=429, headers=headers)
+    def login(self, request: HttpRequest, _extra_context: Any = None) -> HttpResponse:
+        """Leads to the one sign-in of the staff pages, which knows the way back. Who is signed in and comes here may
+        not use the admin: signing in again would lead in a circle."""
+        if request.user.is_authenticated and not self.has_permission(request):
+            raise PermissionDenied
+        return redirect_to_login(request.GET.get(REDIRECT_FIELD_NAME) or reverse("admin:index"))

@@ -152,6 +152,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "backoffice.web.next_up.frame",
             ]
         },
     }
@@ -161,7 +162,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
-LOGIN_URL = "backoffice:login"
+LOGIN_URL = LOGOUT_REDIRECT_URL = "backoffice:login"
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
@@ -198,6 +199,7 @@ SILENCED_SYSTEM_CHECKS = [] if _HSTS_SUBDOMAINS else ["security.W005", "security
 # The health endpoints answer a load balancer that speaks plain HTTP.
 SECURE_REDIRECT_EXEMPT = [r"^api/crm/health"]
 SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 12 * 3600  # a working day, from signing in
 # Bodies are bounded per endpoint by core.api.parsers (413); this is the outer wall for forms.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 

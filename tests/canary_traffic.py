@@ -206,7 +206,7 @@ def sign_ins(stack: RunningStack, told: Told) -> None:
 def staff_pages(stack: RunningStack, told: Told) -> None:
     """Signing in wrongly, then rightly, and searching for people."""
     c = told.canaries
-    login = f"/admin/login/?next=/admin/{c.word('next')}"
+    login = f"/login/?next=/admin/{c.word('next')}"
     page = stack.web("GET", login)
     cookie = page.headers["Set-Cookie"].split(";")[0]
     csrf = cookie.partition("=")[2]

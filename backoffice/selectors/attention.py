@@ -13,6 +13,7 @@ from communications.choices import MessageType
 from communications.models import Communication
 from communications.rules.message_types import MESSAGE_TYPES
 from communications.rules.reasons import CHANNEL_WORDS, REASONS
+from core.attention import SETTLED_ITSELF
 from core.choices import Channel
 from core.errors import FieldProblem, Invalid
 from core.models import AttentionItem
@@ -39,6 +40,10 @@ class AttentionEntry:
     why: str
     code: str
     resolved_by: str
+
+    @property
+    def settled_itself(self) -> bool:
+        return self.item.resolved_by == SETTLED_ITSELF
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,87 @@ class TestWhoMayDoWhat:
         assert "priya." not in answer.content.decode()
 
 
+class TestAccounts:
+    """Who keeps the accounts gives roles, and cannot rise above them or get at those who stand above."""
+
+    def form(self, user, **changes):
+        return {
+            "username": user.username,
+            "is_active": "on",
+            "is_staff": "on",
+            "groups": [group.pk for group in user.groups.all()],
+            "date_joined_0": "2026-01-01",
+            "date_joined_1": "00:00:00",
+        } | changes
+
+    def post(self, browser, user, **changes):
+        answer = browser.post(f"/admin/auth/user/{user.pk}/change/", self.form(user, **changes))
+        user.refresh_from_db()
+        return answer.status_code
+
+    def test_an_administrator_cannot_rise(self):
+        browser = staff_in("administrator")
+        everything = [permission.pk for permission in Permission.objects.all()]
+        assert self.post(browser, browser.user, is_superuser="on", user_permissions=everything) == 302
+        assert not browser.user.is_superuser
+        assert not browser.user.user_permissions.exists()
+        body = browser.get(f"/admin/auth/user/{browser.user.pk}/change/").content.decode()
+        assert 'name="groups"' in body
+        assert 'name="is_superuser"' not in body
+        assert 'name="user_permissions"' not in body
+
+    def test_an_administrator_gives_roles_and_no_other_groups(self):
+        browser, colleague = staff_in("administrator"), staff_in("agent").user
+        florists = Group.objects.create(name="florists")
+        florists.permissions.set(Permission.objects.all())
+        manager = Group.objects.get(name="manager")
+        assert self.post(browser, colleague, groups=[manager.pk]) == 302
+        assert list(colleague.groups.all()) == [manager]
+        assert self.post(browser, colleague, groups=[florists.pk]) == 200
+        assert list(colleague.groups.all()) == [manager]
+        # One that a superuser gave is kept.
+        colleague.groups.add(florists)
+        assert self.post(browser, colleague, first_name="Asha") == 302
+        assert set(colleague.groups.all()) == {manager, florists}
+
+    def test_a_superuser_is_out_of_reach(self):
+        browser, root = staff_in("administrator"), User.objects.create_superuser("root", password="as before")
+        assert self.post(browser, root, is_active="", username="nobody") == 403
+        answer = browser.post(
+            f"/admin/auth/user/{root.pk}/password/",
+            {"password1": "a quiet place in Pune", "password2": "a quiet place in Pune"},
+        )
+        assert answer.status_code == 403
+        assert browser.post(f"/admin/auth/user/{root.pk}/delete/", {"post": "yes"}).status_code == 403
+        root.refresh_from_db()
+        assert root.check_password("as before")
+
+    def test_a_new_account_begins_with_nothing(self):
+        browser = staff_in("administrator")
+        form = {
+            "username": "newcomer",
+            "usable_password": "true",
+            "password1": "a quiet place in Pune",
+            "password2": "a quiet place in Pune",
+        }
+        assert browser.post("/admin/auth/user/add/", form | {"is_superuser": "on"}).status_code == 302
+        newcomer = User.objects.get(username="newcomer")
+        assert not newcomer.is_superuser
+        assert not newcomer.is_staff
+
+    def test_a_superuser_may_make_another(self):
+        browser, colleague = Client(), staff_in("agent").user
+        browser.force_login(User.objects.create_superuser("root"))
+        assert self.post(browser, colleague, is_superuser="on") == 302
+        assert colleague.is_superuser
+
+    def test_groups_cannot_be_changed_by_hand(self):
+        browser, group = staff_in("administrator"), Group.objects.get(name="agent")
+        everything = [permission.pk for permission in Permission.objects.all()]
+        path = f"/admin/auth/group/{group.pk}/change/"
+        assert browser.post(path, {"name": "agent", "permissions": everything}).status_code == 403
+
+
 class TestGroups:
     def test_every_permission_of_the_table_exists(self):
         for role, permissions in ROLES.items():

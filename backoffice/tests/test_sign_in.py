@@ -1,8 +1,12 @@
 """Signing in and out, and sessions that ended while somebody was at work."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.test import Client
+from django.utils import timezone
 
 from backoffice.tests.browsers import staff_in, text_of
 from core import attention, clock
@@ -48,10 +52,10 @@ class TestSigningIn:
         assert "not one for the staff pages" in text_of(sign_in(browser))
         assert browser.get("/").status_code == 302
 
-    def test_attempts_are_limited_together_with_those_of_the_admin(self, person, settings):
+    def test_attempts_are_limited(self, person, settings):
         settings.CRM_THROTTLE_RATES = settings.CRM_THROTTLE_RATES | {"token": "2/min"}
         browser = Client()
-        browser.post("/admin/login/", {"username": "asha", "password": "wrong"})
+        sign_in(browser, password="wrong")
         sign_in(browser, password="wrong")
         answer = sign_in(browser)
         assert answer.status_code == 429
@@ -63,6 +67,47 @@ class TestSigningIn:
         answer = sign_in(Client(enforce_csrf_checks=True))
         assert answer.status_code == 403
         assert "This form was open too long" in text_of(answer)
+
+
+class TestTheAdmin:
+    """It has no sign-in of its own, so there is one throttle and one way back."""
+
+    def test_it_leads_to_the_one_sign_in_and_back(self, person):
+        browser = Client()
+        first = browser.get("/admin/core/heartbeat/?all=")
+        there = browser.get(first["Location"])
+        assert there["Location"] == "/login/?next=/admin/core/heartbeat/%3Fall%3D"
+        assert sign_in(browser, there["Location"])["Location"] == "/admin/core/heartbeat/?all="
+        assert browser.get("/admin/core/heartbeat/").status_code == 200
+
+    def test_guessing_there_is_no_way_around(self, person):
+        browser = Client()
+        assert sign_in(browser, "/admin/login/")["Location"] == "/login/?next=/admin/"
+        assert browser.get("/").status_code == 302
+
+    def test_a_foreign_way_back_is_not_taken(self, person):
+        there = Client().get("/admin/login/?next=https://evil.example/")["Location"]
+        assert sign_in(Client(), there)["Location"] == "/"
+
+    def test_who_may_not_come_in_does_not_go_round_in_circles(self):
+        browser = Client()
+        browser.force_login(User.objects.create_user("visitor"))
+        answer = browser.get("/admin/", follow=True)
+        assert answer.status_code == 403
+        assert "This is not part of your role" in text_of(answer)
+
+    def test_signing_out_there_leads_to_the_sign_in(self):
+        browser = staff_in("agent")
+        assert browser.post("/admin/logout/")["Location"] == "/login/"
+        assert browser.get("/").status_code == 302
+
+
+def test_a_session_lasts_a_working_day_from_signing_in(person):
+    browser = Client()
+    assert sign_in(browser).cookies["sessionid"]["max-age"] == 12 * 3600
+    assert "sessionid" not in browser.get("/").cookies
+    Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
+    assert browser.get("/")["Location"] == "/login/?next=/"
 
 
 def test_signing_out_is_a_post():
@@ -84,9 +129,10 @@ class TestAnExpiredSession:
         item.refresh_from_db()
         assert item.resolved_at is None
 
-    def test_a_fragment_tells_its_page_to_load_again(self):
-        answer = Client().get("/clients/", headers={"HX-Request": "true"})
-        assert (answer.status_code, answer["HX-Refresh"]) == (401, "true")
+    @pytest.mark.parametrize("path", ["/clients/", "/next/", "/find/?q=priya", "/history/rows/"])
+    def test_a_fragment_tells_its_page_to_load_again(self, path):
+        answer = Client().get(path, headers={"HX-Request": "true"})
+        assert (answer.status_code, answer["HX-Refresh"], answer.content) == (401, "true", b"")
 
 
 def test_the_address_of_a_form_that_was_sent_opens_its_page_when_it_is_loaded(ready):

@@ -1,16 +1,23 @@
 """Today: what needs a person, what goes out next, what became of today's messages."""
 
+import html
+import re
 import uuid
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
+from django.contrib.auth.models import Permission, User
 from django.db import connection
+from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
 from backoffice.rules.attention_words import has_words, words_for
 from backoffice.selectors.attention import list_attention
-from backoffice.selectors.outlook import going_out, volume_since
+from backoffice.selectors.outlook import Departure, going_out, next_departure, volume_since
 from backoffice.tests.browsers import staff_in, text_of
+from backoffice.web import today
+from backoffice.web.next_up import hour_words
 from communications.choices import AttentionKind, MessageType, Status, Urgency
 from communications.models import Communication
 from communications.services.commands import ClientData
@@ -156,6 +163,54 @@ class TestResolving:
         assert AttentionItem.objects.get().resolved_at is None
 
 
+class TestUndoing:
+    def undo(self, item, browser):
+        return browser.post(f"/attention/{item.id}/reopen/", follow=True)
+
+    def test_the_notice_offers_it_and_it_is_audited(self):
+        item = an_item()
+        browser = staff_in("agent")
+        page = browser.post(f"/attention/{item.id}/resolve/", follow=True)
+        assert f'action="/attention/{item.id}/reopen/"' in page.content.decode()
+        again = self.undo(item, browser)
+        assert "It is open again." in text_of(again)
+        assert "1 thing needs you" in text_of(again)
+        assert f'action="/attention/{item.id}/reopen/"' not in again.content.decode()
+        entry = AuditEntry.objects.get(action="attention.reopened")
+        assert (entry.actor, entry.target) == (f"staff:{browser.user.pk}", f"attention:{item.id}")
+
+    def test_so_does_the_list_of_what_was_done(self):
+        item = an_item()
+        attention.resolve(item_id=item.id, actor="staff:1", now=NOW)
+        path = f'action="/attention/{item.id}/reopen/"'
+        assert path in staff_in("agent").get("/?show=resolved").content.decode()
+        assert path not in staff_in("analyst").get("/?show=resolved").content.decode()
+
+    def test_what_settled_itself_is_not_undone(self):
+        an_item()
+        attention.settle(kind="in_doubt", dedupe_keys=["1"], now=NOW)
+        page = staff_in("agent").get("/?show=resolved")
+        assert "Settled itself on Sat 21 Nov" in text_of(page)
+        assert "/reopen/" not in page.content.decode()
+
+    def test_when_it_came_up_again_meanwhile(self):
+        item = an_item()
+        browser = staff_in("agent")
+        browser.post(f"/attention/{item.id}/resolve/")
+        an_item()
+        assert "The same came up again since and is open as a new item." in text_of(self.undo(item, browser))
+        item.refresh_from_db()
+        assert item.resolved_at is not None
+        assert not AuditEntry.objects.filter(action="attention.reopened").exists()
+
+    def test_twice_and_nothing(self):
+        item, browser = an_item(), staff_in("agent")
+        assert "This item is open already." in text_of(self.undo(item, browser))
+        assert browser.post(f"/attention/{NOBODY}/reopen/").status_code == 404
+        assert browser.get(f"/attention/{item.id}/reopen/")["Location"] == "/"
+        assert staff_in("auditor").post(f"/attention/{item.id}/reopen/").status_code == 403
+
+
 class TestGoingOut:
     def plan(self, due_at, zone, count=1):
         for _ in range(count):
@@ -191,10 +246,129 @@ class TestGoingOut:
             sql.execute("UPDATE crm_client_preferences SET timezone = 'Moon/Crater'")
         assert going_out(now=NOW).departures[0].zone.key == settings.CRM_DEFAULT_TIMEZONE
 
-    def test_two_queries(self, ready, django_assert_num_queries):
+    def test_three_queries(self, ready, django_assert_num_queries):
         self.plan(NOW + timedelta(hours=2), "Europe/Rome", 3)
-        with django_assert_num_queries(2):
+        with django_assert_num_queries(3):
             going_out(now=NOW)
+
+    def test_every_number_opens_the_list_behind_it(self, ready, monkeypatch, settings):
+        settings.CRM_DEFAULT_TIMEZONE = "Europe/Rome"
+        now = clock.now()
+        hour = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=2)
+        self.plan(now - timedelta(hours=1), "Europe/Rome")
+        self.plan(hour + timedelta(minutes=20), "Europe/Rome", 2)
+        self.plan(hour + timedelta(minutes=45), None)  # counts as being in Rome
+        self.plan(hour + timedelta(minutes=45), "Asia/Kolkata")
+        self.plan(hour + timedelta(hours=3), "Asia/Kolkata", 2)
+        self.plan(hour + timedelta(days=3), "Asia/Kolkata")
+        monkeypatch.setattr(today, "_DEPARTURES", 2)
+        browser = staff_in("agent")
+        browser.cookies["crm_zone"] = (
+            "America/New_York"  # the lists are the same wherever somebody looks from
+        )
+        section = browser.get("/").content.decode().partition('aria-labelledby="going-out"')[2]
+        found = re.findall(
+            r'<a href="(/history/[^"]+)">.*?<span class="number">(\d+)</span>',
+            section.partition("</section>")[0],
+            re.DOTALL,
+        )
+        assert [int(number) for _, number in found] == [1, 3, 1, 6, 1]
+        for link, number in found:
+            listed = browser.get(html.unescape(link))
+            assert len(listed.context["lines"]) == int(number), link
+            assert "Filters: " in text_of(listed)
+
+
+class TestNextUp:
+    """UI-1: what goes out next stands on every page of staff."""
+
+    plan = TestGoingOut.plan
+
+    def test_it_is_what_going_out_names_first_however_far_away(self, ready):
+        assert next_departure(now=NOW) is None
+        self.plan(NOW - timedelta(hours=1), "Asia/Kolkata")
+        assert next_departure(now=NOW) is None
+        self.plan(NOW + timedelta(days=9), "Europe/Rome")
+        assert next_departure(now=NOW).at == NOW + timedelta(days=9)
+        at = datetime(2026, 11, 21, 12, 50, tzinfo=UTC)
+        self.plan(at, "Asia/Kathmandu")
+        self.plan(at + timedelta(minutes=5), "Europe/Rome", 2)
+        self.plan(at + timedelta(minutes=15), "Europe/Rome")
+        first = next_departure(now=NOW)
+        assert first == going_out(now=NOW).departures[0]
+        assert (first.zone.key, first.count) == ("Europe/Rome", 2)
+
+    def test_all_priorities_are_looked_at(self, ready):
+        for hours, urgency in enumerate(Urgency, start=2):
+            row = a_communication(now=NOW, urgency=urgency)
+            Communication.objects.filter(id=row.id).update(due_at=NOW + timedelta(hours=hours))
+        assert next_departure(now=NOW).due_from <= NOW + timedelta(hours=2)
+        Communication.objects.filter(urgency=next(iter(Urgency))).update(due_at=NOW + timedelta(days=2))
+        assert next_departure(now=NOW).due_before > NOW + timedelta(hours=3)
+
+    def test_every_page_shows_it_and_it_opens_exactly_these(self, ready):
+        now = clock.now()
+        self.plan(now + timedelta(hours=1), "Europe/Rome", 2)
+        self.plan(now + timedelta(hours=1), "Asia/Kolkata")
+        self.plan(now + timedelta(days=1), "Europe/Rome")
+        row = Communication.objects.first()
+        browser = staff_in("analyst")
+        expected = next_departure(now=now)
+        for path in (
+            "/",
+            "/clients/",
+            f"/clients/{row.client_id}/",
+            "/history/",
+            f"/communications/{row.id}/",
+            "/next/",
+        ):
+            page = browser.get(path)
+            assert f"· {expected.count} message" in text_of(page), path
+            link = re.search(r'id="next-up-link" href="([^"]+)"', page.content.decode())[1]
+            assert len(browser.get(html.unescape(link)).context["lines"]) == expected.count
+
+    def test_it_asks_for_news_of_itself_and_comes_alone(self, ready):
+        body = staff_in("agent").get("/next/", headers={"HX-Request": "true"}).content.decode()
+        assert "Nothing waits to go out" in body
+        assert body.strip().startswith('<p class="next-up"')
+        assert 'hx-get="/next/" hx-trigger="every 30s"' in body
+
+    def test_only_for_who_may_see_the_history(self, ready):
+        user = User.objects.create_user("counter", is_staff=True)
+        user.user_permissions.add(Permission.objects.get(codename="view_attentionitem"))
+        browser = Browser()
+        browser.force_login(user)
+        page = browser.get("/")
+        assert page.status_code == 200
+        assert "next-up" not in page.content.decode()
+        assert browser.get("/next/").status_code == 403
+
+    def test_one_query_by_its_index(self, ready, django_assert_num_queries):
+        for zone in ("Europe/Rome", "Asia/Kolkata", "Asia/Kathmandu"):
+            self.plan(NOW + timedelta(hours=2), zone, 2)
+        with django_assert_num_queries(1) as captured:
+            next_departure(now=NOW)
+        with connection.cursor() as sql:
+            sql.execute("SET LOCAL enable_seqscan = off")
+            sql.execute(f"EXPLAIN {captured[0]['sql']}")
+            plan = "\n".join(line for (line,) in sql.fetchall())
+        assert plan.count("communication_due_idx") >= 2
+        assert "Seq Scan on crm_communications" not in plan
+
+    @pytest.mark.parametrize(
+        ("ahead", "words"),
+        [
+            (timedelta(hours=3), "17:00"),
+            (timedelta(hours=12), "Sun 02:00"),
+            (timedelta(days=6), "Fri 14:00"),
+            (timedelta(days=9), "30 Nov, 14:00"),
+            (timedelta(days=60), "20 Jan 2027, 14:00"),
+        ],
+    )
+    def test_the_day_is_told_unless_it_is_today_there(self, ahead, words):
+        at = NOW.replace(hour=8, minute=30) + ahead
+        departure = Departure(at, at, at + timedelta(hours=1), ZoneInfo("Asia/Kolkata"), 1)
+        assert hour_words(departure, now=NOW.replace(hour=8, minute=30)) == words
 
 
 class TestVolume:
@@ -205,7 +379,7 @@ class TestVolume:
         page = staff_in("agent").get("/")
         assert page.context["volume"] == {Status.SENT: 2, Status.FAILED: 1}
         day = page.context["midnight"].date().isoformat()
-        link = f"/history/?status=failed&amp;since={day}"
+        link = f"/history/?status=failed&amp;start_date={day}"
         assert link in page.content.decode()
         listed = staff_in("agent").get(link.replace("&amp;", "&"))
         assert len(listed.context["lines"]) == 1
@@ -229,4 +403,4 @@ def test_the_page_costs_the_same_however_much_there_is(ready):
     few = queries()
     for number in range(1, 6):
         an_item(number, target=f"communication:{a_communication().id}")
-    assert queries() == few <= 14
+    assert queries() == few <= 15

@@ -2,7 +2,7 @@ from typing import Any
 
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.models import User
-from django.contrib.auth.views import LoginView, LogoutView
+from django.contrib.auth.views import LoginView
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -25,7 +25,7 @@ class SignInForm(AuthenticationForm):
 
 
 class SignIn(LoginView):
-    """Attempts count by network, together with those of the admin and of programs (CRM_TOKEN_RATE)."""
+    """Attempts count by network, together with those of programs (CRM_TOKEN_RATE). The admin leads here too."""
 
     template_name = "registration/login.html"
     authentication_form = SignInForm
@@ -40,7 +40,3 @@ class SignIn(LoginView):
             refusal["Retry-After"] = str(usage.wait_seconds)
             return refusal
         return super().post(request, *args, **kwargs)
-
-
-class SignOut(LogoutView):
-    next_page = "backoffice:login"

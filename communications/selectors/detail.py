@@ -79,6 +79,12 @@ def get_communication(communication_id: UUID, *, contents: bool = True) -> Commu
     )
 
 
+def siblings(row: Communication) -> list[Communication]:
+    """The other communications of the same request, as they were made. One query; nothing sealed is read."""
+    others = Communication.objects.filter(request_id=row.request_id).exclude(id=row.id)
+    return list(others.defer("content").order_by("created_at", "id"))
+
+
 def get_request_outcome(request_id: UUID) -> RequestOutcome:
     """Raises NotFound. A fixed number of queries."""
     request = CommunicationRequest.objects.filter(id=request_id).first()

@@ -1,9 +1,10 @@
-"""The history of communications: newest first, by pages, in a fixed number of queries whatever their size."""
+"""The history of communications: by pages, in a fixed number of queries whatever their size."""
 
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -17,6 +18,7 @@ from clients.choices import ContactKind
 from clients.models import Client, ContactPoint, Plan
 from communications.choices import MessageType, Status
 from communications.models import Communication, DeliveryAttempt
+from communications.rules.message_types import PRIORITIES
 from core.choices import Channel
 from core.errors import FieldProblem, Invalid
 from core.sealing import SecretKey, load_keys, unseal
@@ -29,10 +31,18 @@ MAX_OFFSET = 10_000
 _CURSOR_SALT = "communications.history"
 
 
+class HistoryOrder(StrEnum):
+    """By the time at which a communication was asked for."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+
+
 @dataclass(frozen=True)
 class HistoryFilters:
-    """None, and an empty collection, leave a filter out. `created_from` counts, `created_before` does not. `search`
-    is a reference, an address written out, or part of a client's name."""
+    """None, and an empty collection, leave a filter out. `…_from` counts, `…_before` does not. `due_…` leave what
+    waits for its time, and nothing else. `zone` is that of the clients; who has none counts as being in the
+    installation's. `search` is a reference, an address written out, or part of a client's name."""
 
     plan_reference: str | None = None
     client_reference: str | None = None
@@ -41,6 +51,9 @@ class HistoryFilters:
     statuses: Collection[Status] = ()
     created_from: datetime | None = None
     created_before: datetime | None = None
+    due_from: datetime | None = None
+    due_before: datetime | None = None
+    zone: ZoneInfo | None = None
     search: str | None = None
 
 
@@ -70,19 +83,17 @@ def list_communications(
     limit: int,
     offset: int = 0,
     cursor: str | None = None,
+    order: HistoryOrder = HistoryOrder.NEWEST,
     contents: bool = True,
 ) -> HistoryPage:
     """A page of at most `limit`, after `cursor` or after `offset` rows; without `contents` sealed texts stay sealed.
     Raises Invalid for a foreign cursor."""
     matching = _matching(filters)
     total = matching.order_by()[: TOTAL_CAP + 1].count()
-    ordered = with_last_error(matching).order_by("-created_at", "-id")
+    fields = ("-created_at", "-id") if order is HistoryOrder.NEWEST else ("created_at", "id")
+    ordered = with_last_error(matching).order_by(*fields)
     if cursor is not None:
-        created_at, last_id = _read_cursor(cursor)
-        ordered = ordered.filter(
-            Q(created_at__lt=created_at) | Q(created_at=created_at, id__lt=last_id),
-            created_at__lte=created_at,
-        )
+        ordered = ordered.filter(_beyond(cursor, order))
         offset = 0
     rows = list(ordered.select_related("client", "plan")[offset : offset + limit + 1])
     page = rows[:limit]
@@ -124,6 +135,15 @@ def _opened(row: Communication, key: SecretKey | None) -> CommunicationEntry:
     return CommunicationEntry(row, content.get("subject"), content.get("preview"), error)
 
 
+def _beyond(cursor: str, order: HistoryOrder) -> Q:
+    created_at, last_id = _read_cursor(cursor)
+    if order is HistoryOrder.OLDEST:
+        later = Q(created_at__gt=created_at) | Q(created_at=created_at, id__gt=last_id)
+        return later & Q(created_at__gte=created_at)
+    earlier = Q(created_at__lt=created_at) | Q(created_at=created_at, id__lt=last_id)
+    return earlier & Q(created_at__lte=created_at)
+
+
 def _matching(filters: HistoryFilters) -> QuerySet[Communication]:
     exact = {
         "plan__reference": filters.plan_reference,
@@ -135,9 +155,32 @@ def _matching(filters: HistoryFilters) -> QuerySet[Communication]:
         "created_at__lt": filters.created_before,
     }
     found = Communication.objects.filter(
-        **{name: value for name, value in exact.items() if value is not None}
+        _due(filters),
+        _in_zone(filters.zone),
+        **{name: value for name, value in exact.items() if value is not None},
     )
     return found if filters.search is None else found.filter(id__in=_search(filters.search.strip()))
+
+
+def _due(filters: HistoryFilters) -> Q:
+    """In the words of communication_due_idx, which then answers it."""
+    if filters.due_from is None and filters.due_before is None:
+        return Q()
+    waiting = Q(status=Status.SCHEDULED, priority__in=PRIORITIES)
+    if filters.due_from is not None:
+        waiting &= Q(due_at__gte=filters.due_from)
+    if filters.due_before is not None:
+        waiting &= Q(due_at__lt=filters.due_before)
+    return waiting
+
+
+def _in_zone(zone: ZoneInfo | None) -> Q:
+    if zone is None:
+        return Q()
+    in_it = Q(client__preferences__timezone=zone.key)
+    if zone.key == settings.CRM_DEFAULT_TIMEZONE:
+        return in_it | Q(client__preferences__timezone__isnull=True) | Q(client__preferences__timezone="")
+    return in_it
 
 
 def _search(text: str) -> QuerySet[Communication, Any]:

@@ -15,7 +15,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from communications.rules.story import tell
-from communications.selectors.detail import CommunicationDetail, get_communication
+from communications.selectors.detail import CommunicationDetail, get_communication, siblings
 from communications.selectors.history import HistoryPage, client_zones, list_communications
 from communications.selectors.story_facts import story_facts
 from communications.web.access import VIEW_CONTENT, StaffView
@@ -68,7 +68,11 @@ class _HistoryList(StaffView):
 
     def _page(self, form: HistoryFilterForm, cursor: str | None) -> HistoryPage:
         return list_communications(
-            form.filters(viewer_zone=_viewer_zone()), limit=PAGE_SIZE, cursor=cursor, contents=self.may_read
+            form.filters(viewer_zone=_viewer_zone()),
+            limit=PAGE_SIZE,
+            cursor=cursor,
+            order=form.chosen_order,
+            contents=self.may_read,
         )
 
     def rows(self, context: dict[str, Any]) -> tuple[str, str]:
@@ -128,6 +132,7 @@ class CommunicationView(_OneCommunication):
         context |= {
             "views": views,
             "view": asked if asked in views else views[0],
+            "siblings": siblings(context["row"]),
             "events": event_lines(context["detail"]),
             "attempts": attempt_lines(context["detail"]),
         }

@@ -70,6 +70,32 @@ def test_resolving_is_audited_and_happens_once(db):
     assert AuditEntry.objects.count() == 1
 
 
+def test_reopening_is_audited_and_happens_once(db):
+    opened = item()
+    attention.resolve(item_id=opened.id, actor="staff:7", now=NOW)
+    again = attention.reopen(item_id=opened.id, actor="staff:8", now=NOW)
+    assert (again.resolved_at, again.resolved_by) == (None, "")
+    entry = AuditEntry.objects.get(action="attention.reopened")
+    assert (entry.actor, entry.target) == ("staff:8", f"attention:{opened.id}")
+    assert item().id == opened.id
+    with pytest.raises(Conflict) as refused:
+        attention.reopen(item_id=opened.id, actor="staff:8", now=NOW)
+    assert refused.value.code == "already_open"
+    with pytest.raises(NotFound):
+        attention.reopen(item_id=uuid.uuid4(), actor="staff:8", now=NOW)
+
+
+def test_what_came_up_again_is_not_opened_twice(db):
+    first = item()
+    attention.resolve(item_id=first.id, actor="staff:7", now=NOW)
+    second = item()
+    with pytest.raises(Conflict) as refused:
+        attention.reopen(item_id=first.id, actor="staff:7", now=NOW)
+    assert refused.value.code == "open_again"
+    assert AttentionItem.objects.get(resolved_at__isnull=True).id == second.id
+    assert not AuditEntry.objects.filter(action="attention.reopened").exists()
+
+
 def test_what_a_caller_chose_is_withheld_when_it_looks_personal(db):
     opened = item(
         dedupe_key="asha@example.org:welcome",

@@ -1,4 +1,4 @@
-// The pages work without this. It tells the server the browser's time zone and closes an open menu.
+// The pages work without this. It tells the server the browser's time zone, closes an open menu and keeps hidden pages quiet.
 "use strict";
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -18,4 +18,9 @@ document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
   document.querySelector("details.menu[open] > summary")?.focus();
   closeMenus(null);
+});
+
+// What goes out next is asked for only while somebody looks.
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.detail.elt.id === "next-up" && document.hidden) event.preventDefault();
 });

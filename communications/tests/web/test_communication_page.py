@@ -8,18 +8,19 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from communications.agents.email import TEMPLATE_MISSING
-from communications.choices import Cause, MessageType, OutcomeClass, Status
+from communications.choices import Cause, MessageType, OutcomeClass, Role, Status
 from communications.models import Communication, DeliveryAttempt, DeliveryEvent, Template
 from communications.services import lifecycle
 from communications.services.commands import ClientData
 from communications.services.dispatch import dispatch_due
 from communications.services.lifecycle import Transition
 from communications.tests.api.test_detail import an_attempt
-from communications.tests.factories import a_communication, in_status
+from communications.tests.factories import a_communication, in_status, lead_to
 from communications.tests.steps import due_again
 from communications.tests.web.conftest import somebody
 from communications.tests.web.pages import assert_inert, assert_login_and_back, directives, words_of
 from core import clock
+from core.choices import Channel
 from core.sealing import destroy_key, load_keys, seal
 
 NASTY = '<script>alert("1")</script><img src=https://evil.example/x.png onerror=alert(2)>'
@@ -241,7 +242,40 @@ def test_it_takes_the_same_few_queries_however_much_happened(reader):
         tell_payload(row, an_attempt(row, number, "451 try later"), "451")
     with CaptureQueriesContext(connection) as many:
         reader.get(path(row))
-    assert len(few) == len(many) <= 13
+    assert len(few) == len(many) <= 15
+
+
+def a_sibling(row, channel, status=Status.SCHEDULED):
+    """The same request on another channel, as a request with a companion has it."""
+    made = Communication.objects.get(id=row.id)
+    made.id, made.channel, made.role = uuid.uuid4(), channel, Role.COMPANION
+    made.save(force_insert=True)
+    lead_to(made, status)
+    return made
+
+
+def test_the_same_on_other_channels_is_named_with_how_it_stands(reader):
+    row = a_communication()
+    assert "The same on other channels" not in words_of(reader.get(path(row)))
+    companion = a_sibling(row, Channel.SMS, Status.FAILED)
+    a_communication()
+    for one, other, words in ((row, companion, "SMS failed"), (companion, row, "e-mail goes out")):
+        response = reader.get(path(one))
+        section = response.content.decode().partition('aria-labelledby="siblings-heading"')[2]
+        section = section.partition("</section>")[0]
+        assert re.findall(r'<a href="([^"]+)"', section) == [path(other)]
+        assert words in " ".join(re.sub(r"<[^>]+>", " ", section).split())
+
+
+def test_more_siblings_cost_no_more_queries(reader):
+    row = a_communication()
+    a_sibling(row, Channel.SMS)
+    with CaptureQueriesContext(connection) as few:
+        reader.get(path(row))
+    a_sibling(row, Channel.WHATSAPP)
+    with CaptureQueriesContext(connection) as many:
+        reader.get(path(row))
+    assert len(few) == len(many)
 
 
 def test_a_very_long_story_shows_its_newest_part(reader):

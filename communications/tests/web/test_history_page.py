@@ -140,6 +140,18 @@ def test_the_form_keeps_what_is_set_and_says_how_much(reader):
             {"start_date": "2026-03-03", "end_date": "2026-03-01"},
             "Give a day that is not before the first one.",
         ),
+        ({"due_from": "soon"}, "Write the time as 2026-03-31T09:00."),
+        ({"due_from": "2026-02-30T09:00"}, "Write the time as 2026-03-31T09:00."),
+        ({"due_before": "0001-01-01T00:00+14:00"}, "Give a time between 2000 and 2099."),
+        ({"due_before": "9999-12-31T23:59-14:00"}, "Give a time between 2000 and 2099."),
+        ({"due_from": NASTY}, "Write the time as 2026-03-31T09:00."),
+        (
+            {"due_from": "2026-03-03T09:00", "due_before": "2026-03-03T09:00"},
+            "Give a time after the first one.",
+        ),
+        ({"zone": "Moon/Crater"}, "Write the time zone as Europe/Rome."),
+        ({"zone": "../../etc/passwd"}, "Write the time zone as Europe/Rome."),
+        ({"order": "size"}, "The order is newest or oldest."),
         ({"client_id": "x" * 65}, "at most 64 characters"),
         ({"plan_id": "a\0b"}, "Null characters are not allowed."),
         ({"q": "x" * 321}, "at most 320 characters"),
@@ -203,6 +215,58 @@ def test_pages_follow_each_other_and_keep_the_filters(reader, monkeypatch):
     assert "Back to the start" in words_of(response)
 
 
+def test_the_oldest_first_on_request_page_by_page(reader, monkeypatch):
+    monkeypatch.setattr(views, "PAGE_SIZE", 2)
+    moments = (0, 0, 0, 1, 1, 2)  # what was asked for at one moment is told apart too
+    rows = [a_communication(now=NOON + timedelta(minutes=minute)) for minute in moments]
+    expected = [str(row.id) for row in sorted(rows, key=lambda row: (row.created_at, row.id))]
+    for order, ordered in (("oldest", expected), ("newest", expected[::-1])):
+        found, address = [], f"?order={order}&status=scheduled"
+        while address:
+            response = reader.get(PATH + address)
+            found += ids(response)
+            link = re.search(r'rel="next" href="([^"]+)"', response.content.decode())
+            address = link and link[1].replace("&amp;", "&")
+        assert found == ordered, order
+    assert 'name="order" value="newest"' in response.content.decode()
+
+
+def test_what_goes_out_when_and_where(reader):
+    rome = a_communication(now=NOON, client=ClientData(timezone="Europe/Rome"))
+    kolkata = a_communication(now=NOON)
+    late = a_communication(now=NOON + timedelta(hours=2))
+    lead_to(a_communication(now=NOON), Status.CANCELLED)
+    gone = a_communication(now=NOON)
+    lead_to(gone, Status.SENT)
+    hour = {"due_from": "2026-03-03T12:00Z", "due_before": "2026-03-03T13:00Z"}
+    for query, expected in (
+        (hour, {rome, kolkata}),
+        (hour | {"zone": "Europe/Rome"}, {rome}),
+        ({"due_from": "2026-03-03T13:00+01:00"}, {rome, kolkata, late}),
+        ({"due_from": "2026-03-03T12:01Z"}, {late}),
+        ({"due_before": "2026-03-03T12:00Z"}, set()),
+        (hour | {"status": "sent"}, set()),
+    ):
+        assert set(ids(reader.get(PATH, query))) == {str(row.id) for row in expected}, query
+
+
+def test_a_due_time_without_an_offset_is_the_viewers_and_shown_so(reader):
+    row = a_communication(now=NOON)
+    reader.cookies["crm_zone"] = "Asia/Kolkata"
+    assert ids(reader.get(PATH, {"due_from": "2026-03-03T17:31"})) == []
+    response = reader.get(PATH, {"due_from": "2026-03-03T12:00Z"})
+    assert ids(response) == [str(row.id)]
+    assert 'value="2026-03-03T17:30"' in response.content.decode()
+
+
+def test_a_due_time_is_found_by_the_index_of_the_queue(reader):
+    a_communication(now=NOON)
+    filters = history.HistoryFilters(due_from=NOON, due_before=NOON + timedelta(hours=1))
+    with connection.cursor() as sql:
+        sql.execute("SET LOCAL enable_seqscan = off")
+    assert "communication_due_idx" in history._matching(filters).explain()
+
+
 def test_the_total_is_capped(reader, monkeypatch):
     monkeypatch.setattr(history, "TOTAL_CAP", 1)
     a_communication()
@@ -232,8 +296,8 @@ def test_a_page_takes_the_same_few_queries_however_many_rows_it_has(reader):
         in_status(Status.FAILED)
     with CaptureQueriesContext(connection) as many:
         assert len(ids(reader.get(PATH))) == 7
-    # Session, user, two for permissions; total, page, keys, zones.
-    assert len(few) == len(many) <= 8
+    # Session, user, two for permissions; total, page, keys, zones; what goes out next, and the demo's clock.
+    assert len(few) == len(many) <= 10
 
 
 # Refreshing

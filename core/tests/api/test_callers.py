@@ -93,7 +93,6 @@ class TestStaff:
         caller.client = Client(enforce_csrf_checks=True)
         caller.client.force_login(user)
         assert_problem(caller.post("/api/crm/probe", {"name": "a"}), 403, "permission_denied")
-        caller.client.get("/admin/login/")
         token = caller.client.get("/admin/password_change/").context["csrf_token"]
         answer = caller.post("/api/crm/probe", {"name": "a"}, **{"X-CSRFToken": str(token)})
         assert answer.status_code == 200
