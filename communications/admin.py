@@ -78,6 +78,7 @@ class CommunicationAdmin(ReadOnlyAdmin):
         "outcome_code",
     )
     list_filter = ("status", "channel", "message_type")
+    ordering = ("-created_at", "-id")
     list_select_related = ("client",)
     search_fields = ("=id", "=client__reference", "=plan__reference")
     hidden = ("content", "lease_token")

@@ -15,7 +15,7 @@ class CrmAdminSite(AdminSite):
     site_header = settings.CRM_COMPANY_NAME
     site_title = settings.CRM_COMPANY_NAME
     index_title = "Records"
-    site_url = None
+    site_url = "/"
 
     def login(self, request: HttpRequest, _extra_context: Any = None) -> HttpResponse:
         """Leads to the one sign-in of the staff pages, which knows the way back. Who is signed in and comes here may

@@ -92,8 +92,8 @@ class HistoryFilterForm(forms.Form):
     channel = _Choices(((each, CHANNEL_WORDS[each]) for each in Channel), label="Channel")
     status = _Choices(((each, each.value.replace("_", " ")) for each in Status), label="Status")
     message_type = _Choices(((each, MESSAGE_TYPES[each].label) for each in MessageType), label="Type")
-    start_date = _Day(label="From")
-    end_date = _Day(label="To")
+    start_date = _Day(label="Asked for since")
+    end_date = _Day(label="Asked for until")
     due_from = _Instant(label="Goes out from")
     due_before = _Instant(label="Goes out before")
     zone = _Zone(label="Client’s time zone", required=False, max_length=64)
@@ -117,6 +117,12 @@ class HistoryFilterForm(forms.Form):
     def set_count(self) -> int:
         """How many filters are set, search and order not counted, whatever their values are worth."""
         return sum(bool(self[name].value()) for name in self.fields if name not in {"q", "order"})
+
+    @property
+    def asks_for_due(self) -> bool:
+        """Whether the times at which something goes out have a place in the form: where it is about what waits."""
+        waiting = Status.SCHEDULED.value in (self["status"].value() or ())
+        return waiting or any(self[name].value() for name in ("due_from", "due_before", "zone"))
 
     @property
     def chosen_order(self) -> HistoryOrder:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -116,7 +117,136 @@ def test_an_address_is_shown_on_request_and_noted(
     assert count[0] >= 1
 
 
-@pytest.mark.parametrize("path", ["/", "/history/", "/clients/"])
+def test_the_search_field_runs_commands_by_keyboard(signed_in: Page, sent: dict[str, str]) -> None:
+    page = signed_in
+    field, found = (
+        page.get_by_role("combobox", name="Find a client"),
+        page.get_by_role("listbox", name="Found"),
+    )
+    page.keyboard.press("Control+k")
+    expect(field).to_be_focused()
+    expect(found.get_by_role("option")).to_have_count(9)
+    expect(field).to_have_attribute("aria-expanded", "true")
+    assert_accessible(page)
+    assert_fits(page)
+    page.keyboard.press("Escape")
+    expect(found).to_be_hidden()
+    expect(field).to_be_focused()
+    field.fill("fail")
+    expect(found.get_by_role("option").first).to_have_text("Messages that failed")
+    page.keyboard.press("ArrowDown")
+    chosen = found.get_by_role("option", selected=True)
+    expect(chosen).to_have_text("Messages that failed")
+    expect(field).to_have_attribute("aria-activedescendant", chosen.get_attribute("id") or "none")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"/history/\?status=failed$"))
+
+
+def test_it_finds_clients_and_without_a_choice_it_searches(signed_in: Page, sent: dict[str, str]) -> None:
+    page = signed_in
+    field, found = (
+        page.get_by_role("combobox", name="Find a client"),
+        page.get_by_role("listbox", name="Found"),
+    )
+    page.keyboard.press("Meta+k")
+    field.press_sequentially(sent["name"])
+    expect(found.get_by_role("option").first).to_contain_text(sent["name"])
+    expect(found.get_by_role("option").last).to_contain_text(f"“{sent['name']}”")
+    # Up from the field comes to the last.
+    page.keyboard.press("ArrowUp")
+    expect(found.get_by_role("option", selected=True)).to_have_text(re.compile("Messages with"))
+    found.get_by_role("option").first.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text(sent["name"])
+    assert page.evaluate("window.taken") is None
+    page.get_by_role("combobox", name="Find a client").fill(sent["client"])
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(rf"/clients/\?q={sent['client']}"))
+
+
+def test_signing_out_is_a_command_too(signed_in: Page) -> None:
+    page = signed_in
+    page.keyboard.press("Control+k")
+    page.get_by_role("combobox", name="Find a client").fill("sign out")
+    option = page.get_by_role("option", name="Sign out", exact=True)
+    expect(page.get_by_role("option").first).to_have_text("Sign out")
+    option.click()
+    expect(page).to_have_url(re.compile("/login/"))
+
+
+def test_what_goes_out_next_opens_its_list_and_stays_still(signed_in: Page, stack: RunningStack) -> None:
+    page = signed_in
+    unique = uuid4().hex[:8]
+    stack.request(
+        {
+            "plan_id": f"next-plan-{unique}",
+            "client_id": f"next-client-{unique}",
+            "message_type": "welcome",
+            "urgency": "normal",
+            "send_at": (datetime.now(UTC) + timedelta(hours=30)).isoformat(),
+            "context": {
+                "client_name": f"Nora {unique}",
+                "client_email": f"nora.{unique}@example.com",
+                "event_type": "wedding",
+                "event_date": "2035-12-15",
+            },
+            "client": {"timezone": "Europe/Rome"},
+        }
+    )
+    page.goto("/history/")
+    link = page.locator("#next-up-link")
+    expect(link).to_contain_text("Next: ")
+    count = int(link.locator(".number").inner_text().replace(",", ""))
+    link.focus()
+    before = page.locator("#next-up").bounding_box()
+    with page.expect_response(re.compile("/next/")):
+        page.evaluate("htmx.ajax('GET', '/next/', {target: '#next-up', swap: 'outerHTML'})")
+    expect(link).to_be_focused()
+    assert page.locator("#next-up").bounding_box() == before
+    link.click()
+    expect(page.locator("article.history-row")).to_have_count(count)
+    assert_accessible(page)
+    assert_fits(page)
+
+
+def test_marking_done_can_be_undone(signed_in: Page, stack: RunningStack) -> None:
+    page = signed_in
+    with stack.database() as sql:
+        sql.execute(
+            "INSERT INTO crm_attention_items (id, kind, dedupe_key, target, details, occurrences,"
+            " first_seen_at, last_seen_at, resolved_by)"
+            " VALUES (gen_random_uuid(), 'in_doubt', %s, 'thing:1', '{}', 1, now(), now(), '')",
+            [uuid4().hex],
+        )
+    page.goto("/")
+    heading = page.get_by_role("heading", level=1).inner_text()
+    page.get_by_role("button", name=re.compile("Mark done")).first.click()
+    notice = page.get_by_role("status").filter(has_text="Marked done.")
+    expect(notice).to_be_visible()
+    assert_accessible(page)
+    assert_fits(page)
+    notice.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(heading)
+
+
+def test_a_session_that_ended_leads_to_the_sign_in_and_not_into_a_row(
+    browser: Browser, stack: RunningStack, sent: dict[str, str]
+) -> None:
+    context = browser.new_context(viewport=WIDE, base_url=stack.facts["url"])
+    page = context.new_page()
+    page.goto(f"/login/?next=/history/%3Fq%3D{sent['client']}")
+    sign_in(page, stack)
+    expect(page.locator("article.history-row")).to_have_count(1)
+    context.clear_cookies()
+    page.get_by_text("Whole message").first.click()
+    expect(page).to_have_url(re.compile(r"/login/\?next=/history/"))
+    sign_in(page, stack)
+    expect(page).to_have_url(re.compile(rf"/history/\?q={sent['client']}"))
+    context.close()
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/?show=resolved", "/history/", "/history/?status=scheduled", "/clients/"]
+)
 def test_every_page_is_accessible_in_the_dark(
     browser: Browser, stack: RunningStack, sent: dict[str, str], path: str
 ) -> None:
