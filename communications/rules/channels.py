@@ -1,4 +1,4 @@
-"""Which channels are open for a message, and in what order: engine.md §Strategy, steps 1, 2, 3 and 5."""
+"""Which channels are open for a message, and in what order: engine.md §Strategy."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -6,11 +6,12 @@ from typing import Final
 
 from communications.choices import ContentType, Urgency
 from communications.rules import reasons
-from communications.rules.facts import Facts
+from communications.rules.facts import ChannelFacts, Facts
 from communications.rules.message_types import GoesOut
 from communications.rules.reasons import CHANNEL_WORDS, Reason, ReasonCode
 from core.choices import Channel
 
+_ENGAGEMENT_TOLD_BY: Final = 3
 _URGENT: Final = frozenset({Urgency.CRITICAL, Urgency.HIGH})
 _CRITICAL_ORDER: Final = (Channel.SMS, Channel.WHATSAPP, Channel.EMAIL)
 # PRF-1: e-mail is the default; SMS last, because each costs and is meant for what cannot wait.
@@ -74,6 +75,29 @@ def closed_because(facts: Facts, channel: Channel) -> Reason | None:
     else:
         return None
     return code.because(channel=CHANNEL_WORDS[channel])
+
+
+def is_ignored(known: ChannelFacts) -> bool:
+    """Whether the client reacted to none of the last messages on the channel, and there were enough to tell (STR-5)."""
+    recent = known.engaged[:_ENGAGEMENT_TOLD_BY]
+    return len(recent) == _ENGAGEMENT_TOLD_BY and not any(recent)
+
+
+def demote_ignored(facts: Facts, ranked: Sequence[Channel]) -> tuple[Channel, ...]:
+    """Step 4: the open channels in rank, each that the client ignores one place lower if another did better or is
+    untried. Critical messages and the caller's preferred channel keep their places."""
+    order = list(ranked)
+    ignored = {channel for channel in ranked if is_ignored(facts.channels[channel])}
+    promising = [
+        channel for channel in ranked if not (engaged := facts.channels[channel].engaged) or any(engaged)
+    ]
+    if facts.urgency is Urgency.CRITICAL or not ignored or not promising:
+        return tuple(order)
+    # From the last on, so that none is passed down more than once.
+    for place in reversed(range(len(order) - 1)):
+        if order[place] in ignored - {facts.preferred_channel}:
+            order[place], order[place + 1] = order[place + 1], order[place]
+    return tuple(order)
 
 
 def is_chosen(facts: Facts, channel: Channel) -> bool:

@@ -70,6 +70,8 @@ class MessageTypeRule:
     answer: Answer = Answer.NO
     capped: bool = False
     mergeable: bool = False
+    # Whether it may be merged too when it is not low, for a client who wants such messages less often.
+    mergeable_above_low: bool = False
     expires_after: timedelta = DEFAULT_EXPIRY
     ends_with_event: bool = True
     # What the message is about, by the names that the planner gives it: two requests with equal values here are the
@@ -201,6 +203,7 @@ _TABLE: Final = (
         channels=(),
         capped=True,
         mergeable=True,
+        mergeable_above_low=True,
     ),
     MessageTypeRule(
         name=MessageType.TASK_UPDATE,
@@ -211,6 +214,7 @@ _TABLE: Final = (
         channels=(),
         capped=True,
         mergeable=True,
+        mergeable_above_low=True,
     ),
     MessageTypeRule(
         name=MessageType.CUSTOM,

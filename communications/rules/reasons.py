@@ -24,9 +24,6 @@ class Reason:
     text: str
 
 
-_catalogue: dict[str, str] = {}
-
-
 @dataclass(frozen=True)
 class ReasonCode:
     """A code with what it means in general and the sentence it leaves in a case."""
@@ -41,11 +38,14 @@ class ReasonCode:
         return Reason(self.code, text[:1].upper() + text[1:])
 
 
+_catalogue: dict[str, ReasonCode] = {}
+
+
 def _reason(code: str, description: str, sentence: str) -> ReasonCode:
     if code in _catalogue:
         raise ValueError(f"The reason {code} is defined twice.")
-    _catalogue[code] = description
-    return ReasonCode(code, description, sentence)
+    _catalogue[code] = ReasonCode(code, description, sentence)
+    return _catalogue[code]
 
 
 def clock_text(at: datetime, zone: ZoneInfo, now: datetime) -> str:
@@ -169,7 +169,7 @@ QUIET_HOURS = _reason(
 NIGHT = _reason(
     "night",
     "Nothing but critical messages goes out between 22:00 and 08:00 local time.",
-    "Held until {until}: night.",
+    "Held until {until}: night, from 22:00 to 08:00.",
 )
 SMS_HOURS = _reason(
     "sms_hours",
@@ -179,7 +179,7 @@ SMS_HOURS = _reason(
 CONTACT_WINDOW = _reason(
     "contact_window",
     "Messages of normal and low urgency go out in the contact window, 09:00 to 21:00 local time.",
-    "Held until {until}: outside the contact window.",
+    "Held until {until}: outside the contact window, 09:00 to 21:00.",
 )
 CONTACT_WINDOW_GAVE_WAY = _reason(
     "contact_window_gave_way",
@@ -215,6 +215,48 @@ CANNOT_MEET_DEADLINE = _reason(
     "cannot_meet_deadline",
     "The message cannot go out before its deliver_by.",
     "Not sent by {channel}: it cannot go out before {until}, as the request asked.",
+)
+
+# Engagement, frequency and digests
+MORE_ENGAGEMENT = _reason(
+    "more_engagement",
+    "The channel moved up one place: the client did not react to the last messages on the one before it.",
+    "{channel} goes first: the client did not react to the last messages on the channel before it.",
+)
+LOW_ENGAGEMENT = _reason(
+    "low_engagement",
+    "The client did not react to the last 3 messages on the channel, so it moved down one place.",
+    "{channel} moves down one place: the client did not react to the last 3 messages there.",
+)
+FREQUENCY_CAP = _reason(
+    "frequency_cap",
+    "A client gets only so many messages in a day; the rest wait for a later one.",
+    "Held until {until}: the client already gets as many messages as one day may have.",
+)
+BEST_HOUR = _reason(
+    "best_hour",
+    "Messages of low urgency go out at one time of the day: the hour at which the client reacts most.",
+    "Held until {until}: the hour at which this client reacts most.",
+)
+CLIENT_FREQUENCY = _reason(
+    "client_frequency",
+    "The client wants such messages once a day or once a week.",
+    "Held until {until}: the client wants such messages less often.",
+)
+SLOT_GAVE_WAY = _reason(
+    "slot_gave_way",
+    "The time at which such messages go out would be too late, so the message goes out before it.",
+    "Not held for the time at which such messages go out: that would be too late.",
+)
+JOINS_DIGEST = _reason(
+    "joins_digest",
+    "The message is held, and goes out in one digest with the client's others.",
+    "It joins the digest of that time.",
+)
+DEADLINE_PASSED = _reason(
+    "deadline_passed",
+    "The request's deliver_by was over when it came.",
+    "Give a deliver_by that lies ahead, or leave it out: {until} was over already.",
 )
 
 # Found by the check before sending
@@ -291,5 +333,10 @@ TOO_LATE = _reason(
     "Another try would come too late.",
 )
 
-REASONS: Final[MappingProxyType[str, str]] = MappingProxyType(_catalogue)
-"""Code → what it means: every reason that there is."""
+CATALOGUE: Final[tuple[ReasonCode, ...]] = tuple(_catalogue.values())
+"""Every reason that there is, in the order of this file."""
+
+REASONS: Final[MappingProxyType[str, str]] = MappingProxyType(
+    {reason.code: reason.description for reason in CATALOGUE}
+)
+"""Code → what it means."""
