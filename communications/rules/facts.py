@@ -1,9 +1,8 @@
 """What the strategy is told: everything it decides by, as plain data. What is not said has a neutral default."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from communications.choices import Urgency
@@ -87,20 +86,18 @@ class Facts:
     expects_answer: bool = False
     digests: bool = False
 
-    @cached_property
     def expiry(self) -> tuple[datetime, bool]:
         """When the message stops being worth sending, and whether that is the event's doing."""
         start = max(self.now, self.send_at) if self.send_at is not None else self.now
         return expiry(self.rule, from_=start, event_date=self.event_date, zone=self.zone)
 
-    @cached_property
+    @property
     def may_be_merged(self) -> bool:
         expects = self.rule.answer is Answer.SELECTION or self.expects_answer
         return may_be_merged(
             self.rule, self.urgency, has_attachments=self.has_attachments, expects_answer=expects
         )
 
-    @cached_property
     def slot(self) -> Slot | None:
         """The slot that the message waits for."""
         return slot_for(
@@ -110,26 +107,29 @@ class Facts:
             engagements_by_hour=self.engagements_by_hour,
         )
 
-    @cached_property
     def full_days(self) -> frozenset[date]:
         """The local days on which the client gets no more: the table says which types are capped."""
         if self.daily_cap is None or not self.rule.capped:
             return frozenset()
         return self.daily_cap.full_days
 
-    def terms_on(self, channel: Channel) -> Terms:
-        """What bounds the time on one channel."""
-        expires_at, ends_with_event = self.expiry
-        return Terms(
-            urgency=self.urgency,
-            channel=channel,
-            zone=self.zone,
-            expires_at=expires_at,
-            ends_with_event=ends_with_event,
-            quiet_hours=self.preferences.quiet_hours,
-            pause_until=self.preferences.pause_until,
-            send_at=self.send_at,
-            deliver_by=self.deliver_by,
-            slot=self.slot,
-            full_days=self.full_days,
-        )
+    def terms_on(self, channels: Iterable[Channel]) -> dict[Channel, Terms]:
+        """What bounds the time on each of the channels."""
+        expires_at, ends_with_event = self.expiry()
+        slot, full_days = self.slot(), self.full_days()
+        return {
+            channel: Terms(
+                urgency=self.urgency,
+                channel=channel,
+                zone=self.zone,
+                expires_at=expires_at,
+                ends_with_event=ends_with_event,
+                quiet_hours=self.preferences.quiet_hours,
+                pause_until=self.preferences.pause_until,
+                send_at=self.send_at,
+                deliver_by=self.deliver_by,
+                slot=slot,
+                full_days=full_days,
+            )
+            for channel in channels
+        }

@@ -55,9 +55,9 @@ class ChannelRule:
     goes_out: GoesOut = GoesOut.ALWAYS
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MessageTypeRule:
-    """One row of the table. `channels` empty: the highest ranked open channel."""
+    """One row of the table; there is one of each. `channels` empty: the highest ranked open channel."""
 
     name: MessageType
     label: str

@@ -5,6 +5,7 @@ Sentences take channels, clock times, zones and labels of message types, never a
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -24,9 +25,9 @@ class Reason:
     text: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ReasonCode:
-    """A code with what it means in general and the sentence it leaves in a case."""
+    """A code with what it means in general and the sentence it leaves in a case. There is one of each."""
 
     code: str
     description: str
@@ -34,8 +35,13 @@ class ReasonCode:
 
     def because(self, **values: str) -> Reason:
         """The reason of one case. Channels are given by `CHANNEL_WORDS`, times by `clock_text`."""
-        text = self.sentence.format(**values)
-        return Reason(self.code, text[:1].upper() + text[1:])
+        return _because(self, **values)
+
+
+@lru_cache(maxsize=4096)
+def _because(reason: ReasonCode, **values: str) -> Reason:
+    text = reason.sentence.format(**values)
+    return Reason(reason.code, text[:1].upper() + text[1:])
 
 
 _catalogue: dict[str, ReasonCode] = {}
@@ -50,10 +56,15 @@ def _reason(code: str, description: str, sentence: str) -> ReasonCode:
 
 def clock_text(at: datetime, zone: ZoneInfo, now: datetime) -> str:
     """`08:00 Asia/Kolkata`; more than a day away with its date: `08:00 on 3 March 2027, Asia/Kolkata`."""
+    return _clock_text(at, zone, abs(at - now) > timedelta(days=1))
+
+
+@lru_cache(maxsize=4096)
+def _clock_text(at: datetime, zone: ZoneInfo, with_date: bool) -> str:
     local = at.astimezone(zone)
-    if abs(at - now) <= timedelta(days=1):
-        return f"{local:%H:%M} {zone.key}"
-    return f"{local:%H:%M} on {local.day} {local:%B %Y}, {zone.key}"
+    if with_date:
+        return f"{local:%H:%M} on {local.day} {local:%B %Y}, {zone.key}"
+    return f"{local:%H:%M} {zone.key}"
 
 
 # Which channel goes first

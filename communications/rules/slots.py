@@ -1,4 +1,4 @@
-"""Messages that can wait go out at one time of the client's day, and may be merged there (engine.md §Time, §Batching)."""
+"""What can wait goes out at one time of the client's day, and may be merged there (engine.md §Time, §Batching)."""
 
 from collections import Counter
 from collections.abc import Mapping

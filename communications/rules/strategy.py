@@ -97,7 +97,7 @@ class _Candidate:
 
 def decide(facts: Facts) -> Strategy:
     """The strategy for one request: which open channels go out, who is primary, when, and what if not."""
-    candidates = [_candidate(facts, ranked) for ranked in rank_channels(facts)]
+    candidates = _candidates(facts)
     usable = {item.channel: item.due for item in candidates if isinstance(item.due, Due)}
     if facts.client_erased or not usable:
         return _refusal(facts, candidates)
@@ -124,7 +124,7 @@ def decide(facts: Facts) -> Strategy:
         ),
         fallbacks=fallbacks,
         reasons=_each_once(told),
-        expires_at=facts.expiry[0],
+        expires_at=facts.expiry()[0],
         batch_key=key,
     )
 
@@ -147,10 +147,12 @@ def _batch_key(facts: Facts, going: Sequence[Channel], usable: Mapping[Channel, 
     return batch_key(going[0], facts.rule.purpose, due.at, facts.zone)
 
 
-def _candidate(facts: Facts, ranked: Ranked) -> _Candidate:
-    closed = closed_because(facts, ranked.channel)
-    due = None if closed else plan_time(facts.terms_on(ranked.channel), facts.now)
-    return _Candidate(ranked, closed, due)
+def _candidates(facts: Facts) -> list[_Candidate]:
+    ranking = rank_channels(facts)
+    closed = {ranked.channel: closed_because(facts, ranked.channel) for ranked in ranking}
+    terms = facts.terms_on(channel for channel, why in closed.items() if why is None)
+    due = {channel: plan_time(bounds, facts.now) for channel, bounds in terms.items()}
+    return [_Candidate(ranked, closed[ranked.channel], due.get(ranked.channel)) for ranked in ranking]
 
 
 def _delivery(facts: Facts, channel: Channel, due: Due, role: Role) -> Delivery:
@@ -175,7 +177,7 @@ def _refusal(facts: Facts, candidates: Sequence[_Candidate]) -> Strategy:
         told = [reasons.NO_OPEN_CHANNEL.because(), *(item.closed for item in candidates if item.closed)]
         cause = Cause.NO_OPEN_CHANNEL
     return Strategy(
-        deliveries=(), fallbacks=(), reasons=_each_once(told), expires_at=facts.expiry[0], refused=cause
+        deliveries=(), fallbacks=(), reasons=_each_once(told), expires_at=facts.expiry()[0], refused=cause
     )
 
 

@@ -18,11 +18,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from core.errors import CrmError
 
 _DAY: Final = timedelta(days=1)
-# Windows are at most a day long; a zone that skips a date makes that one more. Five days without an open
-# instant mean that there is none.
-_SEARCH_DAYS: Final = 5
-# The days whose stretches bear on what is open on one of them and in the search that begins there.
-_AROUND: Final = range(-3, _SEARCH_DAYS + 3)
+# Windows that leave time on an ordinary day leave some within two days, though clocks change; a zone that skips a
+# date makes that one more. Three days without an open instant mean that there is none.
+_SEARCH: Final = 3 * _DAY
+# The local days, from a day of UTC on, whose stretches bear on what is open on it and in the search that begins there.
+_AROUND: Final = tuple(n * _DAY for n in range(-3, 6))
+_AROUND_WEEKLY: Final = tuple(n * _DAY for n in range(-3, 10))
 
 
 class SettingRefused(CrmError):
@@ -141,7 +142,7 @@ def _closed_stretches(
         (start, end, -place)
         for place, window in enumerate(closed)
         for offset in _AROUND
-        for start, end in (_stretch(window, zone, day + offset * _DAY),)
+        for start, end in (_stretch(window, zone, day + offset),)
         if start < end
     )
     joined: list[tuple[datetime, datetime, int]] = []
@@ -161,7 +162,7 @@ def next_opening(closed: Iterable[Window], zone: ZoneInfo, at: datetime) -> Open
         if instant < start:
             return Opening(instant, start, after)
         if instant < end:
-            if end - instant > _SEARCH_DAYS * _DAY:
+            if end - instant > _SEARCH:
                 return None
             instant, after = end, place
     return Opening(instant, None, after)
@@ -178,7 +179,7 @@ def _slots(
     slot: time, weekday: int | None, closed: tuple[Window, ...], zone: ZoneInfo, day: date
 ) -> tuple[datetime, ...]:
     """The slots of the local days around `day` (of UTC), each as the first open instant from it on."""
-    days = (day + offset * _DAY for offset in range(-_SEARCH_DAYS, 2 * _SEARCH_DAYS))
+    days = (day + offset for offset in (_AROUND if weekday is None else _AROUND_WEEKLY))
     opened = (
         next_open(closed, zone, instant_of(each, slot, zone))
         for each in days
