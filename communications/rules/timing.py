@@ -123,11 +123,11 @@ def closed_windows(urgency: Urgency, channel: Channel, quiet_hours: Window | Non
     """What is closed for an urgency on a channel. A contact window that the others empty gives way."""
     if urgency is Urgency.CRITICAL:
         return Closed((), ())
-    closed = [(HARD_NIGHT, reasons.NIGHT)]
-    if quiet_hours is not None:
-        closed.insert(0, (quiet_hours, reasons.QUIET_HOURS))
+    closed = [] if quiet_hours is None else [(quiet_hours, reasons.QUIET_HOURS)]
     if channel is Channel.SMS:
+        # Before the night: they are closed longer, so they are what tells.
         closed.append((SMS_HOURS.complement(), reasons.SMS_HOURS))
+    closed.append((HARD_NIGHT, reasons.NIGHT))
     gave_way = False
     if urgency in _BY_CONTACT_WINDOW:
         contact = (CONTACT_HOURS.complement(), reasons.CONTACT_WINDOW)
