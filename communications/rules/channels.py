@@ -144,8 +144,8 @@ def fallback_order(ranked: Sequence[Channel], *, failed: Channel, urgency: Urgen
     E-mail stands in for a messaging channel; critical tries the other messaging channel before. For e-mail it
     is the next channel in rank.
     """
-    others = [channel for channel in ranked if channel is not failed]
-    if failed is Channel.EMAIL:
-        return tuple(others)
+    others = tuple(channel for channel in ranked if channel is not failed)
+    if failed is Channel.EMAIL or len(others) < 2:
+        return others
     email_last = urgency is Urgency.CRITICAL
     return tuple(sorted(others, key=lambda channel: (channel is Channel.EMAIL) is email_last))

@@ -1,6 +1,6 @@
 """What the strategy is told: everything it decides by, as plain data. What is not said has a neutral default."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -113,23 +113,19 @@ class Facts:
             return frozenset()
         return self.daily_cap.full_days
 
-    def terms_on(self, channels: Iterable[Channel]) -> dict[Channel, Terms]:
-        """What bounds the time on each of the channels."""
+    def terms_on(self, channel: Channel) -> Terms:
+        """What bounds the time on one channel."""
         expires_at, ends_with_event = self.expiry()
-        slot, full_days = self.slot(), self.full_days()
-        return {
-            channel: Terms(
-                urgency=self.urgency,
-                channel=channel,
-                zone=self.zone,
-                expires_at=expires_at,
-                ends_with_event=ends_with_event,
-                quiet_hours=self.preferences.quiet_hours,
-                pause_until=self.preferences.pause_until,
-                send_at=self.send_at,
-                deliver_by=self.deliver_by,
-                slot=slot,
-                full_days=full_days,
-            )
-            for channel in channels
-        }
+        return Terms(
+            urgency=self.urgency,
+            channel=channel,
+            zone=self.zone,
+            expires_at=expires_at,
+            ends_with_event=ends_with_event,
+            quiet_hours=self.preferences.quiet_hours,
+            pause_until=self.preferences.pause_until,
+            send_at=self.send_at,
+            deliver_by=self.deliver_by,
+            slot=self.slot(),
+            full_days=self.full_days(),
+        )

@@ -150,9 +150,22 @@ def _batch_key(facts: Facts, going: Sequence[Channel], usable: Mapping[Channel, 
 def _candidates(facts: Facts) -> list[_Candidate]:
     ranking = rank_channels(facts)
     closed = {ranked.channel: closed_because(facts, ranked.channel) for ranked in ranking}
-    terms = facts.terms_on(channel for channel, why in closed.items() if why is None)
-    due = {channel: plan_time(bounds, facts.now) for channel, bounds in terms.items()}
+    due = _times(facts, [channel for channel, why in closed.items() if why is None])
     return [_Candidate(ranked, closed[ranked.channel], due.get(ranked.channel)) for ranked in ranking]
+
+
+def _times(facts: Facts, channels: Sequence[Channel]) -> dict[Channel, Due | Never]:
+    """When each of the channels could go out. SMS alone has hours of its own: the others share one time."""
+    times: dict[Channel, Due | Never] = {}
+    shared: Due | None = None
+    for channel in channels:
+        if shared is not None and channel is not Channel.SMS:
+            times[channel] = shared
+            continue
+        times[channel] = found = plan_time(facts.terms_on(channel), facts.now)
+        if isinstance(found, Due) and channel is not Channel.SMS:
+            shared = found
+    return times
 
 
 def _delivery(facts: Facts, channel: Channel, due: Due, role: Role) -> Delivery:

@@ -22,8 +22,8 @@ _DAY: Final = timedelta(days=1)
 # date makes that one more. Three days without an open instant mean that there is none.
 _SEARCH: Final = 3 * _DAY
 # The local days, from a day of UTC on, whose stretches bear on what is open on it and in the search that begins there.
-_AROUND: Final = tuple(n * _DAY for n in range(-3, 6))
-_AROUND_WEEKLY: Final = tuple(n * _DAY for n in range(-3, 10))
+_AROUND: Final = tuple(n * _DAY for n in range(-2, 6))
+_AROUND_WEEKLY: Final = tuple(n * _DAY for n in range(-2, 10))
 
 
 class SettingRefused(CrmError):

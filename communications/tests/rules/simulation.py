@@ -20,7 +20,7 @@ from preferences.rules.windows import SettingRefused, Window, check_quiet_hours,
 
 FIRST_YEAR, YEARS = 2026, 10
 
-_BATCH = 100
+_BATCH = 250
 _EXAMPLES = 10
 _START = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
 _RULES = tuple(MESSAGE_TYPES.values())
