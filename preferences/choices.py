@@ -9,3 +9,11 @@ class SettingSource(StrEnum):
     PLANNER = "planner"
     CLIENT = "client"
     STAFF = "staff"
+
+
+class Frequency(StrEnum):
+    """How often a client wants what can wait: as it comes, or together once a day or once a week."""
+
+    AT_ONCE = "at_once"
+    DAILY = "daily"
+    WEEKLY = "weekly"

@@ -133,3 +133,63 @@ DETAIL = [
         status_codes=["200"],
     )
 ]
+PREVIEW = [
+    OpenApiExample(
+        "A welcome, late in the evening",
+        {
+            "plan_id": _PLAN,
+            "client_id": _CLIENT,
+            "message_type": "welcome",
+            "context": {"client_name": "Priya Sharma"},
+            "client": {"email": "priya@example.com", "timezone": "Asia/Kolkata"},
+            "now": "2026-11-02T22:00:00+05:30",
+        },
+        request_only=True,
+    ),
+    OpenApiExample(
+        "Held until morning",
+        {
+            "send": True,
+            "deliveries": [
+                {
+                    "channel": "email",
+                    "role": "primary",
+                    "send_at": "2026-11-03T03:30:00Z",
+                    "send_at_local": "2026-11-03T09:00:00+05:30",
+                    "content_type": "detailed",
+                    "priority": 5,
+                }
+            ],
+            "fallbacks": [],
+            "batch_key": None,
+            "reasons": [
+                *_STRATEGY["reasons"],
+                {
+                    "code": "contact_window",
+                    "text": "Held until 09:00 Asia/Kolkata: outside the contact window, 09:00 to 21:00.",
+                },
+            ],
+        },
+        response_only=True,
+        status_codes=["200"],
+    ),
+]
+EXPLANATION = [
+    OpenApiExample(
+        "A welcome that was sent",
+        {
+            "communication_id": _COMMUNICATION_ID,
+            "status": "sent",
+            "story": [
+                "We chose e-mail because the message is detailed.",
+                "Nothing held it back: it went out at 14:30:01 on Mon 2 November in Kolkata and was accepted by the "
+                "mail server.",
+            ],
+            "next": "Nothing more is planned for this message. A mail server tells us no more than this.",
+            "action": "",
+            "reasons": _STRATEGY["reasons"],
+        },
+        response_only=True,
+        status_codes=["200"],
+    )
+]

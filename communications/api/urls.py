@@ -1,9 +1,14 @@
 from django.urls import path
 
+from communications.api.explain_views import ExplainView
+from communications.api.strategy_views import ReasonsView, StrategyPreviewView
 from communications.api.views import CommunicationsView, CommunicationView, MessageTypesView
 
 urlpatterns = [
     path("communications", CommunicationsView.as_view(), name="api-communications"),
     path("communications/<uuid:communication_id>", CommunicationView.as_view(), name="api-communication"),
+    path("communications/<uuid:communication_id>/explain", ExplainView.as_view(), name="api-explain"),
+    path("strategy/preview", StrategyPreviewView.as_view(), name="api-strategy-preview"),
+    path("reasons", ReasonsView.as_view(), name="api-reasons"),
     path("message-types", MessageTypesView.as_view(), name="api-message-types"),
 ]

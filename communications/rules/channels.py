@@ -1,16 +1,18 @@
-"""Which channels are open for a message, and in what order: engine.md §Strategy, steps 1, 2, 3 and 5."""
+"""Which channels are open for a message, and in what order: engine.md §Strategy."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from communications.choices import ContentType, Urgency
 from communications.rules import reasons
-from communications.rules.facts import Facts
-from communications.rules.message_types import GoesOut
+from communications.rules.facts import ChannelFacts, Facts
+from communications.rules.message_types import GoesOut, MessageTypeRule
 from communications.rules.reasons import CHANNEL_WORDS, Reason, ReasonCode
 from core.choices import Channel
 
+_ENGAGEMENT_TOLD_BY: Final = 3
 _URGENT: Final = frozenset({Urgency.CRITICAL, Urgency.HIGH})
 _CRITICAL_ORDER: Final = (Channel.SMS, Channel.WHATSAPP, Channel.EMAIL)
 # PRF-1: e-mail is the default; SMS last, because each costs and is meant for what cannot wait.
@@ -30,27 +32,36 @@ class Ranked:
 
 def rank_channels(facts: Facts) -> tuple[Ranked, ...]:
     """Every channel once, the best first: open or not."""
+    return _ranking(facts.rule, facts.urgency, facts.preferences.channels or (), facts.preferred_channel)
+
+
+# As few rankings as there are come up again and again.
+@lru_cache(maxsize=4096)
+def _ranking(
+    rule: MessageTypeRule, urgency: Urgency, chosen: tuple[Channel, ...], preferred: Channel | None
+) -> tuple[Ranked, ...]:
     places: dict[Channel, Ranked] = {}
-    for channel, code in _wishes(facts):
+    for channel, code in _wishes(rule, urgency, chosen, preferred):
         places.setdefault(channel, Ranked(channel, code))
     return tuple(places.values())
 
 
-def _wishes(facts: Facts) -> Iterator[tuple[Channel, ReasonCode]]:
+def _wishes(
+    rule: MessageTypeRule, urgency: Urgency, chosen: tuple[Channel, ...], preferred: Channel | None
+) -> Iterator[tuple[Channel, ReasonCode]]:
     """Step 3, each rule in turn; a channel keeps the first place it is given."""
-    chosen = facts.preferences.channels or ()
-    if facts.preferred_channel is not None:
-        yield facts.preferred_channel, reasons.PREFERRED_CHANNEL
-    if facts.urgency in _URGENT and Channel.WHATSAPP in chosen:
+    if preferred is not None:
+        yield preferred, reasons.PREFERRED_CHANNEL
+    if urgency in _URGENT and Channel.WHATSAPP in chosen:
         yield Channel.WHATSAPP, reasons.WHATSAPP_FIRST
-    if facts.urgency is Urgency.CRITICAL:
+    if urgency is Urgency.CRITICAL:
         for channel in _CRITICAL_ORDER:
             yield channel, reasons.CRITICAL_ORDER
-    if facts.rule.content_type is ContentType.DETAILED:
+    if rule.content_type is ContentType.DETAILED:
         yield Channel.EMAIL, reasons.DETAILED_EMAIL_FIRST
     for channel in chosen:
         yield channel, reasons.CLIENT_ORDER
-    for channel in (*(rule.channel for rule in facts.rule.channels), *_DEFAULT_ORDER):
+    for channel in (*(each.channel for each in rule.channels), *_DEFAULT_ORDER):
         yield channel, reasons.USUAL_CHANNEL
 
 
@@ -76,6 +87,34 @@ def closed_because(facts: Facts, channel: Channel) -> Reason | None:
     return code.because(channel=CHANNEL_WORDS[channel])
 
 
+def is_ignored(known: ChannelFacts) -> bool:
+    """Whether the client reacted to none of the last messages on the channel, and there were enough to tell (STR-5)."""
+    recent = known.engaged[:_ENGAGEMENT_TOLD_BY]
+    return len(recent) == _ENGAGEMENT_TOLD_BY and not any(recent)
+
+
+def is_promising(known: ChannelFacts) -> bool:
+    """Whether the client reacted on the channel, or it is untried."""
+    return not known.engaged or any(known.engaged[:_ENGAGEMENT_TOLD_BY])
+
+
+def demote_ignored(facts: Facts, ranked: Sequence[Channel]) -> tuple[Channel, ...]:
+    """Step 4: the open channels in rank, each that the client ignores one place lower if another did better or is
+    untried. Critical messages and the caller's preferred channel keep their places."""
+    if facts.urgency is Urgency.CRITICAL or len(ranked) < 2:
+        return tuple(ranked)
+    ignored: set[Channel | None] = {channel for channel in ranked if is_ignored(facts.channels[channel])}
+    if not ignored or not any(is_promising(facts.channels[channel]) for channel in ranked):
+        return tuple(ranked)
+    order = list(ranked)
+    ignored.discard(facts.preferred_channel)
+    # From the last on, so that each goes down one place and no more.
+    for place in reversed(range(len(order) - 1)):
+        if order[place] in ignored and order[place + 1] not in ignored:
+            order[place], order[place + 1] = order[place + 1], order[place]
+    return tuple(order)
+
+
 def is_chosen(facts: Facts, channel: Channel) -> bool:
     """Whether the client's own choice allows the channel; one who never chose allows all."""
     chosen = facts.preferences.channels
@@ -84,11 +123,13 @@ def is_chosen(facts: Facts, channel: Channel) -> bool:
 
 def table_channels(facts: Facts) -> tuple[Channel, ...]:
     """The channels that the message type's table sends this client out on; empty: by rank."""
-    chosen = facts.preferences.channels or ()
+    return _table_channels(facts.rule, facts.preferences.channels or ())
+
+
+@lru_cache(maxsize=1024)
+def _table_channels(rule: MessageTypeRule, chosen: tuple[Channel, ...]) -> tuple[Channel, ...]:
     return tuple(
-        rule.channel
-        for rule in facts.rule.channels
-        if rule.goes_out is GoesOut.ALWAYS or rule.channel in chosen
+        each.channel for each in rule.channels if each.goes_out is GoesOut.ALWAYS or each.channel in chosen
     )
 
 
@@ -103,8 +144,8 @@ def fallback_order(ranked: Sequence[Channel], *, failed: Channel, urgency: Urgen
     E-mail stands in for a messaging channel; critical tries the other messaging channel before. For e-mail it
     is the next channel in rank.
     """
-    others = [channel for channel in ranked if channel is not failed]
-    if failed is Channel.EMAIL:
-        return tuple(others)
+    others = tuple(channel for channel in ranked if channel is not failed)
+    if failed is Channel.EMAIL or len(others) < 2:
+        return others
     email_last = urgency is Urgency.CRITICAL
     return tuple(sorted(others, key=lambda channel: (channel is Channel.EMAIL) is email_last))

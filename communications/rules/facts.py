@@ -1,26 +1,33 @@
-"""What the strategy is told: everything it decides by, as plain data."""
+"""What the strategy is told: everything it decides by, as plain data. What is not said has a neutral default."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from communications.choices import Urgency
-from communications.rules.message_types import MessageTypeRule
+from communications.rules.message_types import Answer, MessageTypeRule
+from communications.rules.slots import Slot, may_be_merged, slot_for
 from communications.rules.timing import Terms, expiry
 from core.choices import Channel
-from preferences.rules.windows import Window
+from preferences.choices import Frequency
+from preferences.rules.windows import SettingRefused, Window
 
 
 @dataclass(frozen=True)
 class ChannelFacts:
-    """What is known about one channel for one client and one message."""
+    """What is known about one channel for one client and one message.
+
+    `engaged`: for the last deliveries that could show engagement (a tracked link or an open question), newest first,
+    whether a human reacted within 72 hours; one that still has time to is left out until it is settled.
+    """
 
     has_contact_point: bool
     consent_allowed: bool
     configured: bool
     undeliverable: bool = False
     carries_content: bool = True
+    engaged: tuple[bool, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -30,11 +37,36 @@ class PreferenceFacts:
     channels: tuple[Channel, ...] | None = None
     quiet_hours: Window | None = None
     pause_until: datetime | None = None
+    frequency: Frequency = Frequency.AT_ONCE
+
+
+@dataclass(frozen=True)
+class DailyCap:
+    """How many capped messages a client gets in a local day, and how many they have by day, sent or planned;
+    companions are not counted. Raises SettingRefused for a limit below 1."""
+
+    limit: int
+    counted: Mapping[date, int]
+
+    def __post_init__(self) -> None:
+        if self.limit < 1:
+            raise SettingRefused(
+                "The daily cap must be at least 1. To have no cap, leave it empty.", code="cap_too_low"
+            )
+
+    @property
+    def full_days(self) -> frozenset[date]:
+        return frozenset(day for day, count in self.counted.items() if count >= self.limit)
 
 
 @dataclass(frozen=True)
 class Facts:
-    """One request at one instant. A channel that `channels` does not name is not set up."""
+    """One request at one instant. A channel that `channels` does not name is not set up.
+
+    `daily_cap` None: no cap. `engagements_by_hour`: human reactions by the local hour of the client.
+    `expects_answer` counts for types that leave it to the caller. `digests`: whether messages that may be merged are
+    held for a digest; else each goes out by itself in its slot.
+    """
 
     rule: MessageTypeRule
     urgency: Urgency
@@ -47,6 +79,39 @@ class Facts:
     send_at: datetime | None = None
     deliver_by: datetime | None = None
     event_date: date | None = None
+    client_erased: bool = False
+    daily_cap: DailyCap | None = None
+    engagements_by_hour: Mapping[int, int] = field(default_factory=dict)
+    has_attachments: bool = False
+    expects_answer: bool = False
+    digests: bool = False
+
+    def expiry(self) -> tuple[datetime, bool]:
+        """When the message stops being worth sending, and whether that is the event's doing."""
+        start = max(self.now, self.send_at) if self.send_at is not None else self.now
+        return expiry(self.rule, from_=start, event_date=self.event_date, zone=self.zone)
+
+    @property
+    def may_be_merged(self) -> bool:
+        expects = self.rule.answer is Answer.SELECTION or self.expects_answer
+        return may_be_merged(
+            self.rule, self.urgency, has_attachments=self.has_attachments, expects_answer=expects
+        )
+
+    def slot(self) -> Slot | None:
+        """The slot that the message waits for."""
+        return slot_for(
+            self.urgency,
+            mergeable=self.may_be_merged,
+            frequency=self.preferences.frequency,
+            engagements_by_hour=self.engagements_by_hour,
+        )
+
+    def full_days(self) -> frozenset[date]:
+        """The local days on which the client gets no more: the table says which types are capped."""
+        if self.daily_cap is None or not self.rule.capped:
+            return frozenset()
+        return self.daily_cap.full_days
 
     def terms_on(self, channel: Channel) -> Terms:
         """What bounds the time on one channel."""
@@ -61,9 +126,6 @@ class Facts:
             pause_until=self.preferences.pause_until,
             send_at=self.send_at,
             deliver_by=self.deliver_by,
+            slot=self.slot(),
+            full_days=self.full_days(),
         )
-
-    def expiry(self) -> tuple[datetime, bool]:
-        """When the message stops being worth sending, and whether that is the event's doing."""
-        start = max(self.now, self.send_at) if self.send_at is not None else self.now
-        return expiry(self.rule, from_=start, event_date=self.event_date, zone=self.zone)

@@ -55,9 +55,9 @@ class ChannelRule:
     goes_out: GoesOut = GoesOut.ALWAYS
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MessageTypeRule:
-    """One row of the table. `channels` empty: the highest ranked open channel."""
+    """One row of the table; there is one of each. `channels` empty: the highest ranked open channel."""
 
     name: MessageType
     label: str
@@ -70,6 +70,8 @@ class MessageTypeRule:
     answer: Answer = Answer.NO
     capped: bool = False
     mergeable: bool = False
+    # Whether it may be merged too when it is not low, for a client who wants such messages less often.
+    mergeable_above_low: bool = False
     expires_after: timedelta = DEFAULT_EXPIRY
     ends_with_event: bool = True
     # What the message is about, by the names that the planner gives it: two requests with equal values here are the
@@ -201,6 +203,7 @@ _TABLE: Final = (
         channels=(),
         capped=True,
         mergeable=True,
+        mergeable_above_low=True,
     ),
     MessageTypeRule(
         name=MessageType.TASK_UPDATE,
@@ -211,6 +214,7 @@ _TABLE: Final = (
         channels=(),
         capped=True,
         mergeable=True,
+        mergeable_above_low=True,
     ),
     MessageTypeRule(
         name=MessageType.CUSTOM,

@@ -5,6 +5,7 @@ Sentences take channels, clock times, zones and labels of message types, never a
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -24,12 +25,9 @@ class Reason:
     text: str
 
 
-_catalogue: dict[str, str] = {}
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ReasonCode:
-    """A code with what it means in general and the sentence it leaves in a case."""
+    """A code with what it means in general and the sentence it leaves in a case. There is one of each."""
 
     code: str
     description: str
@@ -37,23 +35,36 @@ class ReasonCode:
 
     def because(self, **values: str) -> Reason:
         """The reason of one case. Channels are given by `CHANNEL_WORDS`, times by `clock_text`."""
-        text = self.sentence.format(**values)
-        return Reason(self.code, text[:1].upper() + text[1:])
+        return _because(self, **values)
+
+
+@lru_cache(maxsize=4096)
+def _because(reason: ReasonCode, **values: str) -> Reason:
+    text = reason.sentence.format(**values)
+    return Reason(reason.code, text[:1].upper() + text[1:])
+
+
+_catalogue: dict[str, ReasonCode] = {}
 
 
 def _reason(code: str, description: str, sentence: str) -> ReasonCode:
     if code in _catalogue:
         raise ValueError(f"The reason {code} is defined twice.")
-    _catalogue[code] = description
-    return ReasonCode(code, description, sentence)
+    _catalogue[code] = ReasonCode(code, description, sentence)
+    return _catalogue[code]
 
 
 def clock_text(at: datetime, zone: ZoneInfo, now: datetime) -> str:
     """`08:00 Asia/Kolkata`; more than a day away with its date: `08:00 on 3 March 2027, Asia/Kolkata`."""
+    return _clock_text(at, zone, abs(at - now) > timedelta(days=1))
+
+
+@lru_cache(maxsize=4096)
+def _clock_text(at: datetime, zone: ZoneInfo, with_date: bool) -> str:
     local = at.astimezone(zone)
-    if abs(at - now) <= timedelta(days=1):
-        return f"{local:%H:%M} {zone.key}"
-    return f"{local:%H:%M} on {local.day} {local:%B %Y}, {zone.key}"
+    if with_date:
+        return f"{local:%H:%M} on {local.day} {local:%B %Y}, {zone.key}"
+    return f"{local:%H:%M} {zone.key}"
 
 
 # Which channel goes first
@@ -169,7 +180,7 @@ QUIET_HOURS = _reason(
 NIGHT = _reason(
     "night",
     "Nothing but critical messages goes out between 22:00 and 08:00 local time.",
-    "Held until {until}: night.",
+    "Held until {until}: night, from 22:00 to 08:00.",
 )
 SMS_HOURS = _reason(
     "sms_hours",
@@ -179,7 +190,7 @@ SMS_HOURS = _reason(
 CONTACT_WINDOW = _reason(
     "contact_window",
     "Messages of normal and low urgency go out in the contact window, 09:00 to 21:00 local time.",
-    "Held until {until}: outside the contact window.",
+    "Held until {until}: outside the contact window, 09:00 to 21:00.",
 )
 CONTACT_WINDOW_GAVE_WAY = _reason(
     "contact_window_gave_way",
@@ -215,6 +226,48 @@ CANNOT_MEET_DEADLINE = _reason(
     "cannot_meet_deadline",
     "The message cannot go out before its deliver_by.",
     "Not sent by {channel}: it cannot go out before {until}, as the request asked.",
+)
+
+# Engagement, frequency and digests
+MORE_ENGAGEMENT = _reason(
+    "more_engagement",
+    "The channel moved up one place: the client did not react to the last messages on the one before it.",
+    "{channel} goes first: the client did not react to the last messages on the channel before it.",
+)
+LOW_ENGAGEMENT = _reason(
+    "low_engagement",
+    "The client did not react to the last 3 messages on the channel, so it moved down one place.",
+    "{channel} moves down one place: the client did not react to the last 3 messages there.",
+)
+FREQUENCY_CAP = _reason(
+    "frequency_cap",
+    "A client gets only so many messages in a day; the rest wait for a later one.",
+    "Held until {until}: the client already gets as many messages as one day may have.",
+)
+BEST_HOUR = _reason(
+    "best_hour",
+    "Messages of low urgency go out at one time of the day: the hour at which the client reacts most.",
+    "Held until {until}: the hour at which this client reacts most.",
+)
+CLIENT_FREQUENCY = _reason(
+    "client_frequency",
+    "The client wants such messages once a day or once a week.",
+    "Held until {until}: the client wants such messages less often.",
+)
+SLOT_GAVE_WAY = _reason(
+    "slot_gave_way",
+    "The time at which such messages go out would be too late, so the message goes out before it.",
+    "Not held for the time at which such messages go out: that would be too late.",
+)
+JOINS_DIGEST = _reason(
+    "joins_digest",
+    "The message is held, and goes out in one digest with the client's others.",
+    "It joins the digest of that time.",
+)
+DEADLINE_PASSED = _reason(
+    "deadline_passed",
+    "The request's deliver_by was over when it came.",
+    "Give a deliver_by that lies ahead, or leave it out: {until} was over already.",
 )
 
 # Found by the check before sending
@@ -291,5 +344,10 @@ TOO_LATE = _reason(
     "Another try would come too late.",
 )
 
-REASONS: Final[MappingProxyType[str, str]] = MappingProxyType(_catalogue)
-"""Code → what it means: every reason that there is."""
+CATALOGUE: Final[tuple[ReasonCode, ...]] = tuple(_catalogue.values())
+"""Every reason that there is, in the order of this file."""
+
+REASONS: Final[MappingProxyType[str, str]] = MappingProxyType(
+    {reason.code: reason.description for reason in CATALOGUE}
+)
+"""Code → what it means."""

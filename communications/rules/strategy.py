@@ -13,15 +13,18 @@ from communications.rules import reasons
 from communications.rules.channels import (
     Ranked,
     closed_because,
+    demote_ignored,
     fallback_order,
     is_chosen,
+    is_ignored,
     outgoing,
     rank_channels,
     table_channels,
 )
 from communications.rules.facts import Facts
 from communications.rules.message_types import priority_of
-from communications.rules.reasons import CHANNEL_WORDS, Reason
+from communications.rules.reasons import CHANNEL_WORDS, Reason, clock_text
+from communications.rules.slots import batch_key
 from communications.rules.timing import Due, Never, plan_time
 from core.choices import Channel
 
@@ -41,7 +44,8 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Strategy:
-    """The decision. The first delivery is the primary. `refused` says why nothing is sent, as a cause of the
+    """The decision. The first delivery is the primary. `batch_key`: it is not sent by itself but held for the digest
+    of this key, which leaves at the delivery's `send_at`. `refused` says why nothing is sent, as a cause of the
     lifecycle; it is None exactly when there are deliveries."""
 
     deliveries: tuple[Delivery, ...]
@@ -93,35 +97,75 @@ class _Candidate:
 
 def decide(facts: Facts) -> Strategy:
     """The strategy for one request: which open channels go out, who is primary, when, and what if not."""
-    candidates = [_candidate(facts, ranked) for ranked in rank_channels(facts)]
+    candidates = _candidates(facts)
     usable = {item.channel: item.due for item in candidates if isinstance(item.due, Due)}
-    expires_at, _ = facts.expiry()
-    if not usable:
-        return _refusal(candidates, expires_at)
+    if facts.client_erased or not usable:
+        return _refusal(facts, candidates)
     table = table_channels(facts)
-    going = outgoing(tuple(usable), table)
+    plain = tuple(usable)
+    order = demote_ignored(facts, plain)
+    going, fallbacks = _division(facts, order, table)
+    key = _batch_key(facts, going, usable)
     told = [
         *_primary_reasons(candidates, going[0], table, only_one=len(usable) == 1),
         *_left_out(candidates, going[0], table),
         *_preference_reasons(facts, going, usable),
         *_time_reasons(facts, [usable[channel] for channel in going]),
     ]
-    spare = [channel for channel in usable if channel not in going]
+    if order != plain:
+        before = _division(facts, plain, table)
+        told = _with_engagement(facts, told, before, (going, fallbacks))
+    if key is not None:
+        told.append(reasons.JOINS_DIGEST.because())
     return Strategy(
         deliveries=tuple(
             _delivery(facts, channel, usable[channel], Role.COMPANION if place else Role.PRIMARY)
             for place, channel in enumerate(going)
         ),
-        fallbacks=fallback_order(spare, failed=going[0], urgency=facts.urgency),
+        fallbacks=fallbacks,
         reasons=_each_once(told),
-        expires_at=expires_at,
+        expires_at=facts.expiry()[0],
+        batch_key=key,
     )
 
 
-def _candidate(facts: Facts, ranked: Ranked) -> _Candidate:
-    closed = closed_because(facts, ranked.channel)
-    due = None if closed else plan_time(facts.terms_on(ranked.channel), facts.now)
-    return _Candidate(ranked, closed, due)
+_Division = tuple[tuple[Channel, ...], tuple[Channel, ...]]
+
+
+def _division(facts: Facts, order: Sequence[Channel], table: Sequence[Channel]) -> _Division:
+    """Of the channels in their order those that go out, the primary first, and those that stand by."""
+    going = outgoing(order, table)
+    spare = [channel for channel in order if channel not in going]
+    return going, fallback_order(spare, failed=going[0], urgency=facts.urgency)
+
+
+def _batch_key(facts: Facts, going: Sequence[Channel], usable: Mapping[Channel, Due]) -> str | None:
+    """The digest that the message is held for, or None: it goes out by itself."""
+    due = usable[going[0]]
+    if not (facts.digests and facts.may_be_merged and due.in_slot):
+        return None
+    return batch_key(going[0], facts.rule.purpose, due.at, facts.zone)
+
+
+def _candidates(facts: Facts) -> list[_Candidate]:
+    ranking = rank_channels(facts)
+    closed = {ranked.channel: closed_because(facts, ranked.channel) for ranked in ranking}
+    due = _times(facts, [channel for channel, why in closed.items() if why is None])
+    return [_Candidate(ranked, closed[ranked.channel], due.get(ranked.channel)) for ranked in ranking]
+
+
+def _times(facts: Facts, channels: Sequence[Channel]) -> dict[Channel, Due | Never]:
+    """When each of the channels could go out. SMS alone has hours of its own: the others share one time."""
+    times: dict[Channel, Due | Never] = {}
+    shared: Due | None = None
+    for channel in channels:
+        if shared is not None and channel is not Channel.SMS:
+            times[channel] = shared
+            continue
+        times[channel] = found = plan_time(facts.terms_on(channel), facts.now)
+        if isinstance(found, Due) and channel is not Channel.SMS:
+            shared = found
+    return times
 
 
 def _delivery(facts: Facts, channel: Channel, due: Due, role: Role) -> Delivery:
@@ -135,17 +179,25 @@ def _delivery(facts: Facts, channel: Channel, due: Due, role: Role) -> Delivery:
     )
 
 
-def _refusal(candidates: Sequence[_Candidate], expires_at: datetime) -> Strategy:
-    """Nothing is sent: either no channel is open, or none of the open ones can go out in time."""
+def _refusal(facts: Facts, candidates: Sequence[_Candidate]) -> Strategy:
+    """Nothing is sent: the client was erased, no channel is open, or none of the open ones can go out in time."""
     too_late = [item.due.reason for item in candidates if isinstance(item.due, Never)]
-    if too_late:
-        told, cause = too_late, Cause.DEADLINE_UNREACHABLE
+    if facts.client_erased:
+        told, cause = [reasons.ERASED.because()], Cause.ERASED
+    elif too_late:
+        told, cause = [*too_late, *_deadline_passed(facts)], Cause.DEADLINE_UNREACHABLE
     else:
         told = [reasons.NO_OPEN_CHANNEL.because(), *(item.closed for item in candidates if item.closed)]
         cause = Cause.NO_OPEN_CHANNEL
     return Strategy(
-        deliveries=(), fallbacks=(), reasons=_each_once(told), expires_at=expires_at, refused=cause
+        deliveries=(), fallbacks=(), reasons=_each_once(told), expires_at=facts.expiry()[0], refused=cause
     )
+
+
+def _deadline_passed(facts: Facts) -> list[Reason]:
+    if facts.deliver_by is None or facts.deliver_by > facts.now:
+        return []
+    return [reasons.DEADLINE_PASSED.because(until=clock_text(facts.deliver_by, facts.zone, facts.now))]
 
 
 def _primary_reasons(
@@ -189,6 +241,20 @@ def _preference_reasons(
             if not is_chosen(facts, channel)
         ]
     return told
+
+
+def _with_engagement(
+    facts: Facts, told: Sequence[Reason], before: _Division, after: _Division
+) -> list[Reason]:
+    """The reasons with what engagement changed; as they are where it changed nothing that matters."""
+    if before == after:
+        return list(told)
+    ignored = [channel for channel in before[0] + before[1] if is_ignored(facts.channels[channel])]
+    lower = [reasons.LOW_ENGAGEMENT.because(channel=CHANNEL_WORDS[channel]) for channel in ignored]
+    if before[0][0] is after[0][0]:
+        return [*told, *lower]
+    first = reasons.MORE_ENGAGEMENT.because(channel=CHANNEL_WORDS[after[0][0]])
+    return [first, *told[1:], *lower]
 
 
 def _time_reasons(facts: Facts, dues: Sequence[Due]) -> list[Reason]:

@@ -1,11 +1,10 @@
 """When a communication may go out on a channel: wall-clock rules turned into instants at the last moment.
 
-Each rule is a step that may move the instant later and then leaves its reason. A later `now` never gives an
-earlier instant. Precedence: expiry, pause, quiet hours and night, then contact window and digest slot.
+Each rule may move the instant later and then leaves its reason. A later `now` never gives an earlier instant.
+Precedence: expiry, pause, quiet hours and night, contact window, frequency cap, the client's slot.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Final
@@ -15,30 +14,33 @@ from communications.choices import Urgency
 from communications.rules import reasons
 from communications.rules.message_types import MessageTypeRule
 from communications.rules.reasons import CHANNEL_WORDS, Reason, ReasonCode, clock_text
+from communications.rules.slots import DAILY_SLOT, Slot
 from core.choices import Channel
 from preferences.rules.windows import (
     CONTACT_HOURS,
     HARD_NIGHT,
     SMS_HOURS,
+    Opening,
     Window,
-    end_of,
     instant_of,
     leaves_time,
-    next_open,
+    next_opening,
     next_slot,
-    window_end,
 )
 
-DIGEST_SLOT: Final = time(10)
-
-_JUST_BEFORE: Final = timedelta(microseconds=1)
 _BY_CONTACT_WINDOW: Final = frozenset({Urgency.NORMAL, Urgency.LOW})
+_DAY: Final = timedelta(days=1)
+_NO_DAYS: Final[frozenset[date]] = frozenset()
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What bounds the time of one communication on one channel. Instants are aware; `expires_at` is when it
-    stops being worth sending, `ends_with_event` that this is because of the event."""
+    """What bounds the time of one communication on one channel. Instants are aware.
+
+    `expires_at` is when it stops being worth sending, `ends_with_event` that this is because of the event.
+    `slot`: the time of the day that it waits for; low urgency has one anyway. `full_days`: local days on which the
+    client gets no more messages of this kind.
+    """
 
     urgency: Urgency
     channel: Channel
@@ -49,15 +51,18 @@ class Terms:
     pause_until: datetime | None = None
     send_at: datetime | None = None
     deliver_by: datetime | None = None
+    slot: Slot | None = None
+    full_days: frozenset[date] = _NO_DAYS
 
 
 @dataclass(frozen=True)
 class Due:
-    """It may go out from `at` on and before `send_before`."""
+    """It may go out from `at` on and before `send_before`. `in_slot`: that is a slot of the client's."""
 
     at: datetime
     send_before: datetime
     reasons: tuple[Reason, ...] = ()
+    in_slot: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,26 +81,25 @@ class Closed:
     contact_window_gave_way: bool = False
 
 
-@dataclass(frozen=True)
-class _Moved:
-    """What a step makes of an instant; `at` None: there is none."""
-
-    at: datetime | None
-    reasons: tuple[Reason, ...] = ()
-
-
-_Step = Callable[[Terms, datetime, datetime], _Moved]
-
-
 def plan_time(terms: Terms, now: datetime) -> Due | Never:
-    """The earliest instant, not before `now`, at which the rules let it go out."""
-    return _run(_PLANNING, terms, now)
+    """The earliest instant, not before `now`, at which the rules let it go out.
+
+    A slot that would come too late gives way: the message then goes out as soon as its window is open.
+    """
+    slot = terms.slot or (DAILY_SLOT if terms.urgency is Urgency.LOW else None)
+    due = _plan(terms, now, slot, terms.full_days)
+    if slot is None or isinstance(due, Due):
+        return due
+    sooner = _plan(terms, now, None, terms.full_days)
+    if isinstance(sooner, Never):
+        return due
+    return replace(sooner, reasons=(*sooner.reasons, reasons.SLOT_GAVE_WAY.because()))
 
 
 def time_to_send(terms: Terms, now: datetime) -> Due | Never:
-    """As `plan_time`, for what is due already: a slot that has come is not waited for again, so the answer is
-    `now` itself as long as the window is open."""
-    due = _run(_SENDING, terms, now)
+    """As `plan_time`, for what is due already: a slot that has come is not waited for again and no day is full, so
+    the answer is `now` itself as long as the window is open."""
+    due = _plan(terms, now, None, _NO_DAYS)
     return due if isinstance(due, Never) or due.at <= now else plan_time(terms, now)
 
 
@@ -107,7 +111,8 @@ def expiry(
     `from_` is the time of acceptance or the later `send_at`. The event ends with its local day.
     """
     expires_at = from_ + rule.expires_after
-    if not rule.ends_with_event or event_date is None:
+    # Zones are at most 26 hours apart: what expires two dates earlier expires earlier everywhere.
+    if not rule.ends_with_event or event_date is None or event_date - expires_at.date() >= 2 * _DAY:
         return expires_at, False
     event_end = instant_of(event_date + timedelta(days=1), time.min, zone)
     return min(expires_at, event_end), event_end <= expires_at
@@ -118,11 +123,11 @@ def closed_windows(urgency: Urgency, channel: Channel, quiet_hours: Window | Non
     """What is closed for an urgency on a channel. A contact window that the others empty gives way."""
     if urgency is Urgency.CRITICAL:
         return Closed((), ())
-    closed = [(HARD_NIGHT, reasons.NIGHT)]
-    if quiet_hours is not None:
-        closed.insert(0, (quiet_hours, reasons.QUIET_HOURS))
+    closed = [] if quiet_hours is None else [(quiet_hours, reasons.QUIET_HOURS)]
     if channel is Channel.SMS:
+        # Before the night: they are closed longer, so they are what tells.
         closed.append((SMS_HOURS.complement(), reasons.SMS_HOURS))
+    closed.append((HARD_NIGHT, reasons.NIGHT))
     gave_way = False
     if urgency in _BY_CONTACT_WINDOW:
         contact = (CONTACT_HOURS.complement(), reasons.CONTACT_WINDOW)
@@ -137,32 +142,84 @@ def closed_windows(urgency: Urgency, channel: Channel, quiet_hours: Window | Non
     )
 
 
-def _run(steps: tuple[_Step, ...], terms: Terms, now: datetime) -> Due | Never:
+def _plan(terms: Terms, now: datetime, slot: Slot | None, full_days: frozenset[date]) -> Due | Never:
     if now >= terms.expires_at:
         return Never(_expired(terms, now))
-    at = now
-    told: list[Reason] = []
-    for step in steps:
-        moved = step(terms, at, now)
-        if moved.at is None:
-            return Never(reasons.NO_SENDING_HOURS.because(channel=CHANNEL_WORDS[terms.channel]))
-        at = moved.at
-        told += moved.reasons
-    return _within_deadline(terms, at, now, tuple(told))
+    at, told = _begin(terms, now)
+    if terms.urgency is Urgency.CRITICAL:
+        return _in_time(terms, now, Opening(at, None), (*told, reasons.CRITICAL_NOW.because()))
+    closed = closed_windows(terms.urgency, terms.channel, terms.quiet_hours)
+    if closed.contact_window_gave_way:
+        told.append(reasons.CONTACT_WINDOW_GAVE_WAY.because())
+    opening = _next_opening(terms, closed, slot, at)
+    if opening is not None and opening.start > at:
+        told.append(_held(_why_later(closed, slot, opening), terms, opening.start, now))
+    if opening is not None and full_days:
+        kept = _past_full_days(terms, closed, slot, opening, full_days)
+        if kept is not None and kept is not opening:
+            told.append(_held(reasons.FREQUENCY_CAP, terms, kept.start, now))
+        opening = kept
+    if opening is None:
+        return Never(reasons.NO_SENDING_HOURS.because(channel=CHANNEL_WORDS[terms.channel]))
+    return _in_time(terms, now, opening, tuple(told), in_slot=slot is not None)
 
 
-def _within_deadline(terms: Terms, at: datetime, now: datetime, told: tuple[Reason, ...]) -> Due | Never:
-    if terms.deliver_by is not None and at >= terms.deliver_by:
-        return Never(
-            reasons.CANNOT_MEET_DEADLINE.because(
-                channel=CHANNEL_WORDS[terms.channel], until=clock_text(terms.deliver_by, terms.zone, now)
+def _begin(terms: Terms, now: datetime) -> tuple[datetime, list[Reason]]:
+    """The instant from which on it is asked what is open: not before `send_at`, not during a pause."""
+    at, told = now, []
+    if terms.send_at is not None and terms.send_at > at:
+        at = terms.send_at
+        told.append(_held(reasons.SEND_AT, terms, at, now))
+    pause_until = None if terms.urgency is Urgency.CRITICAL else terms.pause_until
+    if pause_until is not None and pause_until > at:
+        at = pause_until
+        told.append(_held(reasons.PAUSED, terms, at, now))
+    return at, told
+
+
+def _next_opening(terms: Terms, closed: Closed, slot: Slot | None, at: datetime) -> Opening | None:
+    """What is open from `at` on or opens next; with a slot, from the next slot on."""
+    if slot is None:
+        return next_opening(closed.windows, terms.zone, at)
+    begin = next_slot(slot.at, closed.windows, terms.zone, at, weekday=slot.weekday)
+    return None if begin is None else next_opening(closed.windows, terms.zone, begin)
+
+
+def _why_later(closed: Closed, slot: Slot | None, opening: Opening) -> ReasonCode:
+    """The reason of the slot, or of the window that ends when all are open at last."""
+    if slot is not None:
+        return slot.code
+    return closed.codes[opening.after or 0]
+
+
+def _past_full_days(
+    terms: Terms, closed: Closed, slot: Slot | None, opening: Opening, full_days: frozenset[date]
+) -> Opening | None:
+    """The same on the first local day that is not full."""
+    kept: Opening | None = opening
+    while kept is not None and (day := kept.start.astimezone(terms.zone).date()) in full_days:
+        kept = _next_opening(terms, closed, slot, instant_of(day + _DAY, time.min, terms.zone))
+    return kept
+
+
+def _in_time(
+    terms: Terms, now: datetime, opening: Opening, told: tuple[Reason, ...], *, in_slot: bool = False
+) -> Due | Never:
+    """Deadline and expiry: the last word on a time that all other rules allow."""
+    at, send_before = opening.start, terms.expires_at
+    if terms.deliver_by is not None:
+        if at >= terms.deliver_by:
+            return Never(
+                reasons.CANNOT_MEET_DEADLINE.because(
+                    channel=CHANNEL_WORDS[terms.channel], until=clock_text(terms.deliver_by, terms.zone, now)
+                )
             )
-        )
+        send_before = min(send_before, terms.deliver_by)
     if at >= terms.expires_at:
         return Never(_expired(terms, now))
-    closed = closed_windows(terms.urgency, terms.channel, terms.quiet_hours)
-    ends = (window_end(closed.windows, terms.zone, at), terms.deliver_by, terms.expires_at)
-    return Due(at, min(end for end in ends if end is not None), told)
+    if opening.end is not None:
+        send_before = min(send_before, opening.end)
+    return Due(at, send_before, told, in_slot)
 
 
 def _expired(terms: Terms, now: datetime) -> Reason:
@@ -172,51 +229,5 @@ def _expired(terms: Terms, now: datetime) -> Reason:
     )
 
 
-def _held(code: ReasonCode, terms: Terms, until: datetime, now: datetime) -> tuple[Reason, ...]:
-    return (code.because(until=clock_text(until, terms.zone, now)),)
-
-
-def _not_before_send_at(terms: Terms, at: datetime, now: datetime) -> _Moved:
-    if terms.send_at is None or terms.send_at <= at:
-        return _Moved(at)
-    return _Moved(terms.send_at, _held(reasons.SEND_AT, terms, terms.send_at, now))
-
-
-def _after_pause(terms: Terms, at: datetime, now: datetime) -> _Moved:
-    if terms.urgency is Urgency.CRITICAL or terms.pause_until is None or terms.pause_until <= at:
-        return _Moved(at)
-    return _Moved(terms.pause_until, _held(reasons.PAUSED, terms, terms.pause_until, now))
-
-
-def _at_digest_slot(terms: Terms, at: datetime, now: datetime) -> _Moved:
-    if terms.urgency is not Urgency.LOW:
-        return _Moved(at)
-    closed = closed_windows(terms.urgency, terms.channel, terms.quiet_hours)
-    slot = next_slot(DIGEST_SLOT, closed.windows, terms.zone, at)
-    if slot is None or slot == at:
-        return _Moved(slot)
-    return _Moved(slot, _held(reasons.DIGEST_SLOT, terms, slot, now))
-
-
-def _in_open_window(terms: Terms, at: datetime, now: datetime) -> _Moved:
-    if terms.urgency is Urgency.CRITICAL:
-        return _Moved(at, (reasons.CRITICAL_NOW.because(),))
-    closed = closed_windows(terms.urgency, terms.channel, terms.quiet_hours)
-    opened = next_open(closed.windows, terms.zone, at)
-    told = (reasons.CONTACT_WINDOW_GAVE_WAY.because(),) if closed.contact_window_gave_way else ()
-    if opened is None or opened == at:
-        return _Moved(opened, told)
-    return _Moved(opened, told + _held(_code_of_end(closed, terms.zone, opened), terms, opened, now))
-
-
-def _code_of_end(closed: Closed, zone: ZoneInfo, opened: datetime) -> ReasonCode:
-    """The reason of the window that ends when all are open at last; of several the first by precedence."""
-    return next(
-        code
-        for window, code in zip(closed.windows, closed.codes, strict=True)
-        if end_of(window, zone, opened - _JUST_BEFORE) == opened
-    )
-
-
-_PLANNING: Final[tuple[_Step, ...]] = (_not_before_send_at, _after_pause, _at_digest_slot, _in_open_window)
-_SENDING: Final[tuple[_Step, ...]] = (_not_before_send_at, _after_pause, _in_open_window)
+def _held(code: ReasonCode, terms: Terms, until: datetime, now: datetime) -> Reason:
+    return code.because(until=clock_text(until, terms.zone, now))

@@ -8,7 +8,7 @@ longer, shorter or empty on the days when clocks change.
 Instants are aware datetimes; answers are in UTC.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -18,9 +18,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from core.errors import CrmError
 
 _DAY: Final = timedelta(days=1)
-# Windows are at most a day long; a zone that skips a date makes that one more. Five days without an open
-# instant mean that there is none.
-_SEARCH_DAYS: Final = 5
+# Windows that leave time on an ordinary day leave some within two days, though clocks change; a zone that skips a
+# date makes that one more. Three days without an open instant mean that there is none.
+_SEARCH: Final = 3 * _DAY
+# The local days, from a day of UTC on, whose stretches bear on what is open on it and in the search that begins there.
+_AROUND: Final = tuple(n * _DAY for n in range(-2, 6))
+_AROUND_WEEKLY: Final = tuple(n * _DAY for n in range(-2, 10))
 
 
 class SettingRefused(CrmError):
@@ -117,55 +120,82 @@ def _stretch(window: Window, zone: ZoneInfo, day: date) -> tuple[datetime, datet
     return instant_of(day, window.start, zone), instant_of(last, window.end, zone)
 
 
-def _stretches(window: Window, zone: ZoneInfo, at: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """The stretches that may touch `at` or come next, in order of time."""
-    today = at.astimezone(zone).date()
-    for offset in range(-2, 4):
-        start, end = _stretch(window, zone, today + offset * _DAY)
-        if start < end:
-            yield start, end
+@dataclass(frozen=True)
+class Opening:
+    """A stretch of time in which no window is closed: from `start` until before `end` (None: for ever).
+
+    `after` is the place of the window that ends at `start`, the first where several do; None where it was open
+    already.
+    """
+
+    start: datetime
+    end: datetime | None
+    after: int | None = None
 
 
-def end_of(window: Window, zone: ZoneInfo, at: datetime) -> datetime | None:
-    """When the stretch that holds `at` ends, or None: `at` is outside the window."""
-    for start, end in _stretches(window, zone, at):
-        if start > at:
-            break
-        if at < end:
-            return end
-    return None
+@lru_cache(maxsize=8192)
+def _closed_stretches(
+    closed: tuple[Window, ...], zone: ZoneInfo, day: date
+) -> tuple[tuple[datetime, datetime, int], ...]:
+    """When the windows are closed together around `day` (of UTC): start, end, and the window that ends it."""
+    stretches = sorted(
+        (start, end, -place)
+        for place, window in enumerate(closed)
+        for offset in _AROUND
+        for start, end in (_stretch(window, zone, day + offset),)
+        if start < end
+    )
+    joined: list[tuple[datetime, datetime, int]] = []
+    for start, end, place in stretches:
+        if not joined or start > joined[-1][1]:
+            joined.append((start, end, -place))
+        elif (end, place) > (joined[-1][1], -joined[-1][2]):
+            joined[-1] = (joined[-1][0], end, -place)
+    return tuple(joined)
+
+
+def next_opening(closed: Iterable[Window], zone: ZoneInfo, at: datetime) -> Opening | None:
+    """What is open at `at`, from then on, or else opens next. None: nothing ever is."""
+    instant = at if at.tzinfo is UTC else at.astimezone(UTC)
+    after = None
+    for start, end, place in _closed_stretches(tuple(closed), zone, instant.date()):
+        if instant < start:
+            return Opening(instant, start, after)
+        if instant < end:
+            if end - instant > _SEARCH:
+                return None
+            instant, after = end, place
+    return Opening(instant, None, after)
 
 
 def next_open(closed: Iterable[Window], zone: ZoneInfo, at: datetime) -> datetime | None:
     """The earliest instant not before `at` that lies in no closed window, or None: there is none."""
-    closed = tuple(closed)
-    instant = at.astimezone(UTC)
-    limit = instant + _SEARCH_DAYS * _DAY
-    while instant < limit:
-        ends = [end for window in closed if (end := end_of(window, zone, instant)) is not None]
-        if not ends:
-            return instant
-        instant = max(ends)
-    return None
+    opening = next_opening(closed, zone, at)
+    return None if opening is None else opening.start
 
 
-def window_end(closed: Iterable[Window], zone: ZoneInfo, at: datetime) -> datetime | None:
-    """Until when an open instant stays open: the next start of a closed window. None: for ever."""
-    starts = (
-        next((start for start, _ in _stretches(window, zone, at) if start > at), None) for window in closed
+@lru_cache(maxsize=8192)
+def _slots(
+    slot: time, weekday: int | None, closed: tuple[Window, ...], zone: ZoneInfo, day: date
+) -> tuple[datetime, ...]:
+    """The slots of the local days around `day` (of UTC), each as the first open instant from it on."""
+    days = (day + offset for offset in (_AROUND if weekday is None else _AROUND_WEEKLY))
+    opened = (
+        next_open(closed, zone, instant_of(each, slot, zone))
+        for each in days
+        if weekday is None or each.weekday() == weekday
     )
-    return min((start for start in starts if start is not None), default=None)
+    return tuple(instant for instant in opened if instant is not None)
 
 
-def next_slot(slot: time, closed: Sequence[Window], zone: ZoneInfo, at: datetime) -> datetime | None:
+def next_slot(
+    slot: time, closed: Iterable[Window], zone: ZoneInfo, at: datetime, *, weekday: int | None = None
+) -> datetime | None:
     """The earliest instant not before `at` that is a day's slot, or, where the slot itself is closed, the
-    first open instant after it. None: nothing is ever open."""
-    today = at.astimezone(zone).date()
-    for offset in range(-2, _SEARCH_DAYS):
-        opened = next_open(closed, zone, instant_of(today + offset * _DAY, slot, zone))
-        if opened is not None and opened >= at:
-            return opened
-    return None
+    first open instant after it. `weekday` (Monday is 0): on such days only. None: nothing is ever open."""
+    instant = at if at.tzinfo is UTC else at.astimezone(UTC)
+    slots = _slots(slot, weekday, tuple(closed), zone, instant.date())
+    return next((found for found in slots if found >= instant), None)
 
 
 def leaves_time(closed: Iterable[Window]) -> bool:

@@ -13,16 +13,16 @@ from preferences.rules.windows import (
     CONTACT_HOURS,
     HARD_NIGHT,
     SMS_HOURS,
+    Opening,
     SettingRefused,
     Window,
     check_quiet_hours,
-    end_of,
     instant_of,
     leaves_time,
     next_open,
+    next_opening,
     next_slot,
     parse_zone,
-    window_end,
 )
 
 MINUTE = timedelta(minutes=1)
@@ -163,33 +163,35 @@ def test_any_local_time_is_the_first_instant_showing_it(zone, near, at):
 )
 @pytest.mark.parametrize("zone", [KOLKATA, ROME, NEW_YORK, KATHMANDU, APIA], ids=lambda zone: zone.key)
 def test_what_a_window_holds(zone, window, at, inside):
-    end = end_of(window, zone, local(zone, 2026, 11, 21, *at))
-    assert (end is not None) is inside
+    instant = local(zone, 2026, 11, 21, *at)
+    assert (next_open((window,), zone, instant) > instant) is inside
 
 
 def test_a_window_that_ends_in_the_hour_that_comes_twice_ends_the_first_time():
     window = Window(time(22), time(1, 30))
     first_end = local(NEW_YORK, 2026, 11, 1, 1, 30)
-    assert end_of(window, NEW_YORK, local(NEW_YORK, 2026, 11, 1, 1, 29)) == first_end
-    assert end_of(window, NEW_YORK, local(NEW_YORK, 2026, 11, 1, 1, 15, fold=1)) is None
+    again = local(NEW_YORK, 2026, 11, 1, 1, 15, fold=1)
+    assert next_open((window,), NEW_YORK, local(NEW_YORK, 2026, 11, 1, 1, 29)) == first_end
+    assert next_open((window,), NEW_YORK, again) == again
 
 
 def test_a_window_inside_the_hour_that_does_not_exist_is_empty_that_day():
     window = Window(time(2, 15), time(2, 45))
-    assert end_of(window, ROME, local(ROME, 2027, 3, 27, 2, 30)) == local(ROME, 2027, 3, 27, 2, 45)
-    assert end_of(window, ROME, local(ROME, 2027, 3, 28, 3, 0)) is None
+    day_before, after_gap = local(ROME, 2027, 3, 27, 2, 30), local(ROME, 2027, 3, 28, 3, 0)
+    assert next_open((window,), ROME, day_before) == local(ROME, 2027, 3, 27, 2, 45)
+    assert next_open((window,), ROME, after_gap) == after_gap
 
 
 def test_next_open_passes_from_window_to_window():
     closed = (Window(time(22), time(7)), HARD_NIGHT, CONTACT_HOURS.complement())
-    assert next_open(closed, KOLKATA, local(KOLKATA, 2026, 11, 21, 23)) == local(KOLKATA, 2026, 11, 22, 9)
-    assert window_end(closed, KOLKATA, local(KOLKATA, 2026, 11, 22, 9)) == local(KOLKATA, 2026, 11, 22, 21)
+    opening = next_opening(closed, KOLKATA, local(KOLKATA, 2026, 11, 21, 23))
+    assert (opening.start, opening.end) == (local(KOLKATA, 2026, 11, 22, 9), local(KOLKATA, 2026, 11, 22, 21))
+    assert opening.after == 2
 
 
 def test_no_window_is_always_open():
     at = local(KOLKATA, 2026, 11, 21, 3)
-    assert next_open((), KOLKATA, at) == at
-    assert window_end((), KOLKATA, at) is None
+    assert next_opening((), KOLKATA, at) == Opening(at, None)
 
 
 def test_windows_that_cover_the_day_never_open():
@@ -217,10 +219,10 @@ def test_next_open_is_the_earliest_open_minute(zone, at, closed):
 @settings(max_examples=80, deadline=None)
 @given(zones, instants, st.lists(windows, min_size=1, max_size=3))
 def test_an_open_window_stays_open_until_its_end(zone, at, closed):
-    opened = next_open(closed, zone, at)
-    if opened is None:
+    opening = next_opening(closed, zone, at)
+    if opening is None:
         return
-    end = window_end(closed, zone, opened)
+    opened, end = opening.start, opening.end
     assert end is not None
     assert end > opened
     assert _closed(closed, zone, end)

@@ -20,10 +20,22 @@ WHY_CHANNEL: Final = frozenset(
         "usual_channel",
         "other_channel",
         "only_open_channel",
+        "more_engagement",
     }
 )
 WHY_LATER: Final = frozenset(
-    {"send_at", "paused", "quiet_hours", "night", "sms_hours", "contact_window", "digest_slot"}
+    {
+        "send_at",
+        "paused",
+        "quiet_hours",
+        "night",
+        "sms_hours",
+        "contact_window",
+        "digest_slot",
+        "best_hour",
+        "client_frequency",
+        "frequency_cap",
+    }
 )
 TOLD_AS_STORED: Final = frozenset(
     {
@@ -41,6 +53,10 @@ TOLD_AS_STORED: Final = frozenset(
         "cannot_meet_deadline",
         "contact_window_gave_way",
         "default_timezone",
+        "low_engagement",
+        "slot_gave_way",
+        "joins_digest",
+        "deadline_passed",
     }
 )
 """About channels that were left out and what stood in for what is not known: the stored sentence names the channel."""

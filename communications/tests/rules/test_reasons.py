@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from communications.rules import reasons
-from communications.rules.reasons import REASONS, ReasonCode, clock_text
+from communications.rules.reasons import CATALOGUE, REASONS, ReasonCode, clock_text
 
 CODES = [value for value in vars(reasons).values() if isinstance(value, ReasonCode)]
 ALLOWED_VALUES = {"channel", "until", "wait", "zone", "label"}
@@ -13,6 +13,7 @@ ALLOWED_VALUES = {"channel", "until", "wait", "zone", "label"}
 
 def test_the_catalogue_holds_every_code_once():
     assert {code.code: code.description for code in CODES} == dict(REASONS)
+    assert list(CATALOGUE) == CODES
     assert len(CODES) == len(REASONS)
 
 

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from communications.choices import MessageType, Urgency
+from communications.rules import reasons
 from communications.rules.message_types import MESSAGE_TYPES
+from communications.rules.slots import Slot
 from communications.rules.timing import Due, Never, Terms, expiry, plan_time, time_to_send
 from core.choices import Channel
 from preferences.rules.windows import SettingRefused, Window, check_quiet_hours
@@ -46,7 +48,8 @@ EDGES = [
     ("high", "email", "21:59", (21, "21:59"), []),
     ("high", "email", "22:00", (22, "08:00"), ["night"]),
     ("high", "sms", "20:59", (21, "20:59"), []),
-    ("high", "sms", "21:00", (22, "08:00"), ["night"]),
+    ("high", "sms", "21:00", (22, "08:00"), ["sms_hours"]),
+    ("high", "sms", "22:00", (22, "08:00"), ["sms_hours"]),
     ("high", "whatsapp", "21:00", (21, "21:00"), []),
     ("normal", "email", "07:59", (21, "09:00"), ["contact_window"]),
     ("normal", "email", "08:00", (21, "09:00"), ["contact_window"]),
@@ -220,6 +223,91 @@ def test_quiet_hours_that_end_in_the_hour_that_does_not_exist():
     quiet = Window(time(20), time(2, 30))
     due = plan_time(terms(ROME, Urgency.HIGH, quiet_hours=quiet), local(ROME, 2027, 3, 27, 21))
     assert due.at == local(ROME, 2027, 3, 28, 8)
+
+
+WEEKLY = Slot(time(10), 0, reasons.CLIENT_FREQUENCY)
+
+
+@pytest.mark.parametrize(
+    ("urgency", "full", "now", "expected", "why"),
+    [
+        pytest.param("normal", [21], (21, 12), (22, 9), ["frequency_cap"], id="the day is full"),
+        pytest.param("normal", [22], (21, 12), (21, 12), [], id="another day is full"),
+        pytest.param("normal", [21, 22, 23], (21, 12), (24, 9), ["frequency_cap"], id="several days"),
+        pytest.param("high", [21], (21, 12), (22, 8), ["frequency_cap"], id="high"),
+        pytest.param("critical", [21], (21, 12), (21, 12), ["critical_now"], id="never critical"),
+        pytest.param(
+            "low", [21], (21, 9), (22, 10), ["digest_slot", "frequency_cap"], id="low: the next slot"
+        ),
+        pytest.param(
+            "normal", [22], (21, 22), (23, 9), ["contact_window", "frequency_cap"], id="after the night"
+        ),
+        pytest.param("normal", [21], (22, 1), (22, 9), ["contact_window"], id="the day is over"),
+    ],
+)
+def test_frequency_cap(urgency, full, now, expected, why):
+    """Local days: 20:30 UTC of the 20th is the 21st in Kolkata."""
+    full_days = frozenset(date(2026, 11, day) for day in full)
+    due = plan_time(terms(urgency=Urgency(urgency), full_days=full_days), local(KOLKATA, 2026, 11, *now))
+    assert due.at == local(KOLKATA, 2026, 11, *expected)
+    assert codes(due) == why
+
+
+def test_a_full_day_does_not_hold_what_is_due_already():
+    """It is one of those that fill it."""
+    now = local(KOLKATA, 2026, 11, 21, 12)
+    assert time_to_send(terms(full_days=frozenset({date(2026, 11, 21)})), now).at == now
+
+
+def test_the_cap_gives_way_to_no_deadline():
+    due = plan_time(
+        terms(full_days=frozenset({date(2026, 11, 21)}), deliver_by=local(KOLKATA, 2026, 11, 22, 8)),
+        local(KOLKATA, 2026, 11, 21, 12),
+    )
+    assert due.reason.code == "cannot_meet_deadline"
+
+
+@pytest.mark.parametrize(
+    ("slot", "now", "expected", "why"),
+    [
+        pytest.param(Slot(time(17), None, reasons.BEST_HOUR), (21, 12), (21, 17), ["best_hour"], id="best"),
+        pytest.param(
+            Slot(time(17), None, reasons.BEST_HOUR), (21, 18), (22, 17), ["best_hour"], id="tomorrow"
+        ),
+        pytest.param(Slot(time(17), None, reasons.BEST_HOUR), (21, 17), (21, 17), [], id="this very instant"),
+        pytest.param(WEEKLY, (21, 12), (23, 10), ["client_frequency"], id="on Monday"),
+        pytest.param(WEEKLY, (23, 10), (23, 10), [], id="Monday at ten"),
+        pytest.param(WEEKLY, (23, 10, 1), (30, 10), ["client_frequency"], id="a minute late"),
+    ],
+)
+@pytest.mark.parametrize("zone", ZONES, ids=lambda zone: zone.key)
+def test_slots(zone, slot, now, expected, why):
+    due = plan_time(terms(zone, slot=slot), local(zone, 2026, 11, *now))
+    assert due.at == local(zone, 2026, 11, *expected)
+    assert codes(due) == why
+    assert due.in_slot
+
+
+@pytest.mark.parametrize("end", ["deliver_by", "expires_at"])
+@pytest.mark.parametrize("slot", [None, WEEKLY])
+def test_a_slot_that_would_be_too_late_gives_way(slot, end):
+    ours = terms(urgency=Urgency.LOW, slot=slot, **{end: local(KOLKATA, 2026, 11, 22, 9, 30)})
+    due = plan_time(ours, local(KOLKATA, 2026, 11, 21, 22))
+    assert due.at == local(KOLKATA, 2026, 11, 22, 9)
+    assert codes(due) == ["contact_window", "slot_gave_way"]
+    assert not due.in_slot
+
+
+def test_what_can_be_in_time_in_no_way_is_not_sent():
+    ours = terms(urgency=Urgency.LOW, deliver_by=local(KOLKATA, 2026, 11, 22, 9))
+    assert plan_time(ours, local(KOLKATA, 2026, 11, 21, 22)).reason.code == "cannot_meet_deadline"
+
+
+def test_a_week_that_is_an_hour_longer_does_not_outlast_a_weekly_message():
+    """Asked for just after Monday's slot, seven days end before the next one where the clocks are put back."""
+    now = local(NEW_YORK, 2026, 10, 26, 10, 30)
+    ours = terms(NEW_YORK, slot=WEEKLY, expires_at=now + 7 * DAY)
+    assert plan_time(ours, now).at == now
 
 
 def test_low_that_is_due_goes_out_although_its_slot_has_begun():
