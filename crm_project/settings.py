@@ -6,6 +6,7 @@ of a development installation.
 """
 
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from clients.allow_list import allow_list
 from core.api.rates import Rate
 from core.logs import logging_config
 from core.secrets_policy import require_secret
@@ -84,6 +86,13 @@ CACHES = {
         "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
     }
 }
+
+# -- Who may be written to --------------------------------------------------------------------------------
+CRM_RECIPIENT_ALLOW_LIST = checked(
+    "CRM_RECIPIENT_ALLOW_LIST",
+    env.str("CRM_RECIPIENT_ALLOW_LIST", default=""),
+    partial(allow_list, region=CRM_DEFAULT_REGION),
+)
 
 # -- E-mail provider ---------------------------------------------------------------------------------------
 SMTP_HOST = env.str("SMTP_HOST", default="")
@@ -280,5 +289,6 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "forget-idempotency-keys": {"task": "communications.purge_idempotency_keys", "schedule": 3600.0},
     "drain-spool": {"task": "core.drain_spool", "schedule": 5.0, "options": {"expires": 5}},
     "forget-spooled": {"task": "core.forget_spooled", "schedule": 3600.0},
+    "release-waiting": {"task": "communications.release_waiting", "schedule": 5.0, "options": {"expires": 5}},
     "outbox": {"task": "core.consume_outbox", "schedule": 5.0, "options": {"expires": 5}},
 }

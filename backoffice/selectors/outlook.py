@@ -42,8 +42,9 @@ class Outlook:
 
 
 def going_out(*, now: datetime) -> Outlook:
-    """Two queries. The hours are those of the clients."""
-    waiting = Communication.objects.filter(status=Status.SCHEDULED, priority__in=PRIORITIES)
+    """Two queries. The hours are those of the clients. What is held back, by a pause or a provider's trouble, has no
+    hour and is not counted."""
+    waiting = Communication.objects.filter(status=Status.SCHEDULED, priority__in=PRIORITIES, waits_for="")
     quarter = Func(
         Value(_QUARTER), F("due_at"), Value(_EPOCH), function="date_bin", output_field=DateTimeField()
     )

@@ -1,9 +1,12 @@
 from django.urls import path
 
+from communications.api.pauses import PausesView, PauseView
 from communications.api.views import CommunicationsView, CommunicationView, MessageTypesView
 
 urlpatterns = [
     path("communications", CommunicationsView.as_view(), name="api-communications"),
     path("communications/<uuid:communication_id>", CommunicationView.as_view(), name="api-communication"),
     path("message-types", MessageTypesView.as_view(), name="api-message-types"),
+    path("pause", PausesView.as_view(), name="api-pauses"),
+    path("pause/<uuid:pause_id>", PauseView.as_view(), name="api-pause"),
 ]

@@ -167,6 +167,7 @@ class _Batch:
             client_id=item.job.client_id,
             lease_token=self._claim.lease_token,
             gate_version=item.job.row["gate_version"],
+            sending_version=item.cleared.sending_version,
             send_before=item.cleared.send_before - self._offset,
             attempt_id=item.attempt_id,
             contact_point_id=item.cleared.contact_point.id,
