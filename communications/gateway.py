@@ -9,6 +9,7 @@ from django.conf import settings
 from communications.connectors.base import Connector
 from communications.connectors.smtp.connection import SmtpSettings
 from communications.connectors.smtp.connector import SmtpConnector
+from communications.rules.rate_limit import Rate
 from core.choices import Channel
 
 _building = threading.Lock()
@@ -41,6 +42,12 @@ def _email_connector() -> Connector:
             local_hostname=urlsplit(settings.CRM_PUBLIC_URL).hostname or "localhost",
         )
     )
+
+
+def rate_limit(connector_name: str) -> Rate | None:
+    """How fast a connector may be called, all workers together; None for no limit of ours."""
+    limits = {"smtp": settings.SMTP_MAX_PER_SECOND}
+    return Rate.parse(limits.get(connector_name, ""))
 
 
 def close_connectors() -> None:

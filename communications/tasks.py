@@ -5,7 +5,7 @@ from celery import shared_task
 from communications.services import idempotency
 from communications.services.dispatch import dispatch_due, worker_name
 from communications.services.reconcile import reconcile
-from communications.services.waiting import release_waiting
+from communications.services.releasing import release_waiting
 from core import clock
 
 

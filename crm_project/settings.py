@@ -15,6 +15,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from clients.allow_list import allow_list
+from communications.rules.rate_limit import Rate as SendingRate
 from core.api.rates import Rate
 from core.logs import logging_config
 from core.secrets_policy import require_secret
@@ -102,7 +103,16 @@ SMTP_PASSWORD = env.str("SMTP_PASSWORD", default="")
 SMTP_FROM_EMAIL = env.str("SMTP_FROM_EMAIL", default="")
 SMTP_FROM_NAME = env.str("SMTP_FROM_NAME", default=CRM_COMPANY_NAME)
 SMTP_USE_TLS = env.bool("SMTP_USE_TLS", default=True)
+# Messages a second that all workers together may hand over; empty: as fast as the server takes them.
+SMTP_MAX_PER_SECOND = checked(
+    "SMTP_MAX_PER_SECOND", env.str("SMTP_MAX_PER_SECOND", default=""), SendingRate.parse
+)
 require_sender(host=SMTP_HOST, from_email=SMTP_FROM_EMAIL)
+
+# While the cache is away each worker process takes one part of so many of every rate limit.
+CRM_WORKERS_SHARE = env.int("CRM_WORKERS_SHARE", default=4)
+if CRM_WORKERS_SHARE < 1:
+    raise ImproperlyConfigured(f"CRM_WORKERS_SHARE is {CRM_WORKERS_SHARE}; write how many workers there are.")
 
 # -- Django ------------------------------------------------------------------------------------------------
 ALLOWED_HOSTS = env.list(

@@ -14,7 +14,8 @@ from communications.models import Communication, DeliveryAttempt, DeliveryEvent,
 from communications.selectors.pauses import count_waiting, read_sending_gate
 from communications.services import pauses
 from communications.services.dispatch import dispatch_due
-from communications.services.waiting import release_waiting, waits_for_pause
+from communications.services.releasing import release_waiting
+from communications.services.waiting import waits_for_pause
 from communications.tests.factories import a_communication
 from communications.tests.steps import claimed_and_checked, due_again, fence, story
 from core import clock
@@ -111,7 +112,7 @@ def test_two_pauses_hold_until_both_are_lifted(smtp: Sandbox) -> None:
 def test_many_that_wait_are_released_in_batches_and_cost_nobody_a_look(
     smtp: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("communications.services.waiting._BATCH", 2)
+    monkeypatch.setattr("communications.services.releasing._BATCH", 2)
     for _ in range(5):
         a_communication()
     pause = paused()
