@@ -1,6 +1,6 @@
 from django.urls import path
 
-from backoffice.web import clients, sign_in, today
+from backoffice.web import clients, providers, sign_in, today
 
 app_name = "backoffice"
 urlpatterns = [
@@ -9,6 +9,9 @@ urlpatterns = [
     path("clients/", clients.client_list, name="clients"),
     path("clients/<uuid:client_id>/", clients.client, name="client"),
     path("clients/<uuid:client_id>/reveal/", clients.reveal, name="reveal"),
+    path("providers/", providers.providers, name="providers"),
+    path("providers/pause/", providers.pause, name="pause"),
+    path("providers/pauses/<uuid:pause_id>/resume/", providers.lift, name="lift"),
     path("login/", sign_in.SignIn.as_view(), name="login"),
     path("logout/", sign_in.SignOut.as_view(), name="logout"),
 ]

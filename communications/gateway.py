@@ -22,6 +22,11 @@ def configured_channels() -> frozenset[Channel]:
     return frozenset()
 
 
+def provider_names() -> dict[Channel, str]:
+    """Whom each channel goes to, by the name of its connector, whether or not it is configured."""
+    return {SmtpConnector.channel: SmtpConnector.name}
+
+
 def connector_for(channel: Channel) -> Connector:
     """The connector of a configured channel; KeyError for any other."""
     if channel not in configured_channels():
@@ -46,7 +51,7 @@ def _email_connector() -> Connector:
 
 def rate_limit(connector_name: str) -> Rate | None:
     """How fast a connector may be called, all workers together; None for no limit of ours."""
-    limits = {"smtp": settings.SMTP_MAX_PER_SECOND}
+    limits = {SmtpConnector.name: settings.SMTP_MAX_PER_SECOND}
     return Rate.parse(limits.get(connector_name, ""))
 
 

@@ -36,6 +36,10 @@ class Rate:
             )
         return cls(interval_us=round(SECOND_US / per_second), burst=max(1, int(per_second)))
 
+    @property
+    def per_second(self) -> float:
+        return SECOND_US / self.interval_us
+
     def share(self, workers: int) -> "Rate":
         """What one of so many workers may use while they cannot count together."""
         return Rate(interval_us=self.interval_us * workers, burst=max(1, self.burst // workers))

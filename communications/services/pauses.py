@@ -39,7 +39,7 @@ class Paused:
 def pause(*, scope: PauseScope, value: str, reason: str, actor: str, now: datetime) -> Paused:
     """Stop what `scope` and `value` name (`value` empty for everything), critical messages too. Repeating it changes
     nothing. Raises Invalid."""
-    details = _checked(scope, value, reason)
+    check_wish(scope=scope, value=value, reason=reason)
     with transaction.atomic():
         _take_gate()
         found = Pause.objects.filter(scope=scope, value=value, lifted_at__isnull=True).first()
@@ -47,8 +47,17 @@ def pause(*, scope: PauseScope, value: str, reason: str, actor: str, now: dateti
             return Paused(found, created=False)
         made = Pause.objects.create(scope=scope, value=value, reason=reason, created_at=now, created_by=actor)
         _raise_version()
-        _note("sending.paused", made, details, actor, now)
+        _note("sending.paused", made, actor, now)
     return Paused(made, created=True)
+
+
+def check_wish(*, scope: PauseScope, value: str, reason: str) -> None:
+    """Raises Invalid for what `pause` would refuse."""
+    problems = [
+        problem for problem in (_value_problem(scope, value), _reason_problem(reason)) if problem is not None
+    ]
+    if problems:
+        raise Invalid(problems)
 
 
 def lift(*, pause_id: UUID, actor: str, now: datetime) -> Pause:
@@ -64,7 +73,7 @@ def lift(*, pause_id: UUID, actor: str, now: datetime) -> Pause:
         found.lifted_at, found.lifted_by = now, actor
         found.save(update_fields=["lifted_at", "lifted_by"])
         _raise_version()
-        _note("sending.resumed", found, _audit_details(found), actor, now)
+        _note("sending.resumed", found, actor, now)
         ring(RELEASE_TASK)
     return found
 
@@ -86,7 +95,8 @@ def _raise_version() -> None:
     gate.save(update_fields=["version"])
 
 
-def _note(action: str, made: Pause, details: dict[str, Any], actor: str, now: datetime) -> None:
+def _note(action: str, made: Pause, actor: str, now: datetime) -> None:
+    details = _audit_details(made)
     audit.record(actor=actor, action=action, target=f"pause:{made.id}", details=details, now=now)
     log.warning(action.replace(".", " "), scope=made.scope, caller=actor)
 
@@ -97,16 +107,6 @@ def _audit_details(made: Pause) -> dict[str, Any]:
         return {"scope": made.scope, "value": made.value}
     plan = Plan.objects.filter(reference=made.value).first()
     return {"scope": made.scope, "value": str(plan.id) if plan else ""}
-
-
-def _checked(scope: PauseScope, value: str, reason: str) -> dict[str, Any]:
-    """What the audit log will say. Raises Invalid."""
-    problems = [
-        problem for problem in (_value_problem(scope, value), _reason_problem(reason)) if problem is not None
-    ]
-    if problems:
-        raise Invalid(problems)
-    return _audit_details(Pause(scope=scope, value=value))
 
 
 def _value_problem(scope: PauseScope, value: str) -> FieldProblem | None:

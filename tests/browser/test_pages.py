@@ -116,7 +116,7 @@ def test_an_address_is_shown_on_request_and_noted(
     assert count[0] >= 1
 
 
-@pytest.mark.parametrize("path", ["/", "/history/", "/clients/"])
+@pytest.mark.parametrize("path", ["/", "/history/", "/clients/", "/providers/"])
 def test_every_page_is_accessible_in_the_dark(
     browser: Browser, stack: RunningStack, sent: dict[str, str], path: str
 ) -> None:
