@@ -37,7 +37,7 @@ class StaffAdmin(_UserAdmin):
         return fields if _is_superuser(request) else (*fields, *_FOR_SUPERUSERS)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any) -> Any:
-        form: Any = super().get_form(request, obj, change, **options)
+        form: Any = super().get_form(request, obj, change=change, **options)
         if not _is_superuser(request) and "groups" in form.base_fields:
             # Groups that a superuser made may hold more than any role: they can be kept, not given.
             held = Q(user=obj) if obj else Q()

@@ -23,6 +23,8 @@ _SEE_HISTORY: Final = frozenset(
 )
 _SEE_CONTENTS: Final = frozenset({"communications.view_content"})
 _SEE_TEMPLATES: Final = frozenset({"communications.view_template", "communications.view_templateversion"})
+_SEE_PAUSES: Final = frozenset({"communications.view_pause"})
+_PAUSE: Final = frozenset({"communications.add_pause", "communications.change_pause"})
 _REVEAL: Final = frozenset({"clients.reveal_contact"})
 _REVEAL_WITH_REASON: Final = frozenset({"clients.reveal_contact_with_reason"})
 _SEND: Final = frozenset({"communications.add_communicationrequest", "core.change_attentionitem"})
@@ -34,6 +36,7 @@ _PEOPLE_AND_PROVIDERS: Final = frozenset(
         "auth.change_user",
         "auth.view_group",
         "core.view_datakey",
+        "communications.view_sendinggate",
         "core.view_heartbeat",
         "core.view_outboxcursor",
         "core.view_outboxevent",
@@ -46,11 +49,13 @@ _DAILY_WORK: Final = _SEE_HISTORY | _SEE_CONTENTS | _SEE_TEMPLATES | _REVEAL | _
 
 ROLES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
-        "administrator": _DAILY_WORK | _SEE_AUDIT | _PEOPLE_AND_PROVIDERS,
-        "manager": _DAILY_WORK,
+        "administrator": _DAILY_WORK | _SEE_PAUSES | _PAUSE | _SEE_AUDIT | _PEOPLE_AND_PROVIDERS,
+        "manager": _DAILY_WORK | _SEE_PAUSES | _PAUSE,
         "agent": _DAILY_WORK,
         "analyst": _SEE_HISTORY | _SEE_TEMPLATES,
-        "auditor": _SEE_HISTORY | _SEE_CONTENTS | _SEE_TEMPLATES | _REVEAL_WITH_REASON | _SEE_AUDIT,
+        "auditor": (
+            _SEE_HISTORY | _SEE_CONTENTS | _SEE_TEMPLATES | _SEE_PAUSES | _REVEAL_WITH_REASON | _SEE_AUDIT
+        ),
     }
 )
 

@@ -1,7 +1,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from backoffice.web import clients, find, next_up, sign_in, today
+from backoffice.web import clients, find, next_up, providers, sign_in, today
 
 app_name = "backoffice"
 urlpatterns = [
@@ -13,6 +13,9 @@ urlpatterns = [
     path("clients/<uuid:client_id>/reveal/", clients.reveal, name="reveal"),
     path("find/", find.find, name="find"),
     path("next/", next_up.next_up, name="next_up"),
+    path("providers/", providers.providers, name="providers"),
+    path("providers/pause/", providers.pause, name="pause"),
+    path("providers/pauses/<uuid:pause_id>/resume/", providers.lift, name="lift"),
     path("login/", sign_in.SignIn.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
 ]

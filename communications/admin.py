@@ -13,6 +13,8 @@ from communications.models import (
     DeliveryAttempt,
     DeliveryEvent,
     IdempotencyKey,
+    Pause,
+    SendingGate,
     Template,
     TemplateVersion,
 )
@@ -130,3 +132,14 @@ class TemplateVersionAdmin(ReadOnlyAdmin):
     list_display = ("template", "number", "created_at", "created_by")
     list_select_related = ("template",)
     list_filter = ("template__name",)
+
+
+@admin.register(Pause)
+class PauseAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "scope", "value", "created_by", "lifted_at", "lifted_by")
+    list_filter = ("scope",)
+
+
+@admin.register(SendingGate)
+class SendingGateAdmin(ReadOnlyAdmin):
+    list_display = ("id", "version")

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class CommunicationsConfig(AppConfig):
@@ -7,8 +8,11 @@ class CommunicationsConfig(AppConfig):
     def ready(self) -> None:
         from communications import health
         from communications.api import spooling
-        from communications.services import replan
+        from communications.services import pauses, replan
 
         health.register()
         spooling.register()
         replan.register()
+        post_migrate.connect(
+            pauses.ensure_sending_gate, sender=self, dispatch_uid="communications.sending_gate"
+        )

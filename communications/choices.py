@@ -92,6 +92,15 @@ class OutcomeClass(StrEnum):
     AMBIGUOUS = "ambiguous"
 
 
+class PauseScope(StrEnum):
+    """What a pause holds, the widest first."""
+
+    EVERYTHING = "everything"
+    CHANNEL = "channel"
+    MESSAGE_TYPE = "message_type"
+    PLAN = "plan"
+
+
 class AttentionKind(StrEnum):
     """What the engine asks a person to do.
 

@@ -9,6 +9,7 @@ from django.conf import settings
 from communications.connectors.base import Connector
 from communications.connectors.smtp.connection import SmtpSettings
 from communications.connectors.smtp.connector import SmtpConnector
+from communications.rules.rate_limit import Rate
 from core.choices import Channel
 
 _building = threading.Lock()
@@ -19,6 +20,11 @@ def configured_channels() -> frozenset[Channel]:
     if settings.SMTP_HOST and settings.SMTP_FROM_EMAIL:
         return frozenset({Channel.EMAIL})
     return frozenset()
+
+
+def provider_names() -> dict[Channel, str]:
+    """Whom each channel goes to, by the name of its connector, whether or not it is configured."""
+    return {SmtpConnector.channel: SmtpConnector.name}
 
 
 def connector_for(channel: Channel) -> Connector:
@@ -41,6 +47,12 @@ def _email_connector() -> Connector:
             local_hostname=urlsplit(settings.CRM_PUBLIC_URL).hostname or "localhost",
         )
     )
+
+
+def rate_limit(connector_name: str) -> Rate | None:
+    """How fast a connector may be called, all workers together; None for no limit of ours."""
+    limits = {SmtpConnector.name: settings.SMTP_MAX_PER_SECOND}
+    return Rate.parse(limits.get(connector_name, ""))
 
 
 def close_connectors() -> None:

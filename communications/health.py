@@ -2,15 +2,27 @@
 
 from functools import partial
 
-from communications.gateway import configured_channels
+from communications.gateway import configured_channels, provider_names
+from communications.services.circuits import glance_at
 from core.choices import Channel
 from core.health import Health, HealthStatus, register_check
 
 
 def channel_health(channel: Channel) -> Health:
-    if channel in configured_channels():
-        return Health(HealthStatus.HEALTHY, "Configured.")
-    return Health(HealthStatus.NOT_CONFIGURED, "No connector is set up.")
+    """What the last calls told of the channel's provider: its circuit, as all workers share it."""
+    if channel not in configured_channels():
+        return Health(HealthStatus.NOT_CONFIGURED, "No connector is set up.")
+    name = provider_names()[channel]
+    found = glance_at([name])
+    if found is None:
+        return Health(HealthStatus.HEALTHY, "Configured; its circuit is not known while the cache is away.")
+    circuit = found[name].circuit
+    if circuit.opened_at is None:
+        return Health(HealthStatus.HEALTHY, "Configured; its circuit is closed.")
+    why = "our account is not in order" if circuit.configuration else "calls failed in a row"
+    return Health(
+        HealthStatus.DEGRADED, f"Its circuit is open since {circuit.opened_at:%Y-%m-%d %H:%M} UTC: {why}."
+    )
 
 
 def register() -> None:

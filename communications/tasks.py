@@ -5,6 +5,7 @@ from celery import shared_task
 from communications.services import idempotency
 from communications.services.dispatch import dispatch_due, worker_name
 from communications.services.reconcile import reconcile
+from communications.services.releasing import release_waiting
 from core import clock
 
 
@@ -21,3 +22,8 @@ def reconcile_task() -> None:
 @shared_task(name="communications.purge_idempotency_keys")
 def purge_idempotency_keys_task() -> None:
     idempotency.purge_expired(now=clock.now())
+
+
+@shared_task(name="communications.release_waiting")
+def release_waiting_task() -> None:
+    release_waiting(now=clock.now())

@@ -10,7 +10,7 @@ JsonScalar = str | int | float | bool | None
 
 # What details may say. Add a key only if no value of it can be personal.
 DETAIL_KEYS = frozenset(
-    {"attention_kind", "kind", "message_type", "occurrences", "reason", "scopes", "status"}
+    {"attention_kind", "kind", "message_type", "occurrences", "reason", "scope", "scopes", "status", "value"}
 )
 
 

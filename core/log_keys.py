@@ -16,6 +16,7 @@ WORD_KEYS = frozenset(
         "provider",
         "request_id",
         "route",
+        "scope",
         "status",
         "task",
         "template_version",

@@ -6,6 +6,7 @@ of a development installation.
 """
 
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from clients.allow_list import allow_list
+from communications.rules.rate_limit import Rate as SendingRate
 from core.api.rates import Rate
 from core.logs import logging_config
 from core.secrets_policy import require_secret
@@ -85,6 +88,13 @@ CACHES = {
     }
 }
 
+# -- Who may be written to --------------------------------------------------------------------------------
+CRM_RECIPIENT_ALLOW_LIST = checked(
+    "CRM_RECIPIENT_ALLOW_LIST",
+    env.str("CRM_RECIPIENT_ALLOW_LIST", default=""),
+    partial(allow_list, region=CRM_DEFAULT_REGION),
+)
+
 # -- E-mail provider ---------------------------------------------------------------------------------------
 SMTP_HOST = env.str("SMTP_HOST", default="")
 SMTP_PORT = env.int("SMTP_PORT", default=587)
@@ -93,7 +103,16 @@ SMTP_PASSWORD = env.str("SMTP_PASSWORD", default="")
 SMTP_FROM_EMAIL = env.str("SMTP_FROM_EMAIL", default="")
 SMTP_FROM_NAME = env.str("SMTP_FROM_NAME", default=CRM_COMPANY_NAME)
 SMTP_USE_TLS = env.bool("SMTP_USE_TLS", default=True)
+# Messages a second that all workers together may hand over; empty: as fast as the server takes them.
+SMTP_MAX_PER_SECOND = checked(
+    "SMTP_MAX_PER_SECOND", env.str("SMTP_MAX_PER_SECOND", default=""), SendingRate.parse
+)
 require_sender(host=SMTP_HOST, from_email=SMTP_FROM_EMAIL)
+
+# While the cache is away each worker process takes one part of so many of every rate limit.
+CRM_WORKERS_SHARE = env.int("CRM_WORKERS_SHARE", default=4)
+if CRM_WORKERS_SHARE < 1:
+    raise ImproperlyConfigured(f"CRM_WORKERS_SHARE is {CRM_WORKERS_SHARE}; write how many workers there are.")
 
 # -- Django ------------------------------------------------------------------------------------------------
 ALLOWED_HOSTS = env.list(
@@ -153,6 +172,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "backoffice.web.next_up.frame",
+                "backoffice.web.standstill.standstill",
             ]
         },
     }
@@ -282,5 +302,6 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "forget-idempotency-keys": {"task": "communications.purge_idempotency_keys", "schedule": 3600.0},
     "drain-spool": {"task": "core.drain_spool", "schedule": 5.0, "options": {"expires": 5}},
     "forget-spooled": {"task": "core.forget_spooled", "schedule": 3600.0},
+    "release-waiting": {"task": "communications.release_waiting", "schedule": 5.0, "options": {"expires": 5}},
     "outbox": {"task": "core.consume_outbox", "schedule": 5.0, "options": {"expires": 5}},
 }

@@ -1,13 +1,13 @@
 """What needs a person, with what each item is about, in a fixed number of queries."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
 
 from backoffice.rules.attention_words import AttentionWords, words_for
+from backoffice.selectors.people import actor_names
 from clients.models import Plan
 from communications.choices import MessageType
 from communications.models import Communication
@@ -85,7 +85,7 @@ def _after(items: QuerySet[AttentionItem], after: UUID | None) -> QuerySet[Atten
 
 def _entries(items: Sequence[AttentionItem]) -> list[AttentionEntry]:
     subjects = _subjects({item.target for item in items})
-    names = _staff_names({item.resolved_by for item in items})
+    names = actor_names({item.resolved_by for item in items})
     return [
         AttentionEntry(
             item=item,
@@ -117,14 +117,6 @@ def _subjects(targets: Iterable[str]) -> dict[str, Subject]:
             f"Plan {plan.reference} of {plan.client}", client_id=plan.client_id
         )
     return found
-
-
-def _staff_names(actors: Iterable[str]) -> Mapping[str, str]:
-    references = (each.partition(":") for each in actors)
-    users = User.objects.filter(
-        id__in=[int(pk) for sort, _, pk in references if sort == "staff" and pk.isdigit()]
-    )
-    return {f"staff:{user.pk}": user.get_full_name() or user.get_username() for user in users}
 
 
 def _as_uuid(text: str) -> UUID | None:

@@ -50,7 +50,8 @@ class Outlook:
 
 
 def going_out(*, now: datetime) -> Outlook:
-    """Three queries. The hours are those of the clients."""
+    """Three queries. The hours are those of the clients. What is held back, by a pause or a provider's trouble, has no
+    hour and is not counted."""
     start = _quarter_of(now)
     end = start + HORIZON
     later = _waiting().filter(due_at__gte=end).order_by()[: LATER_CAP + 1].count()
@@ -90,7 +91,7 @@ def volume_since(start: datetime) -> dict[Status, int]:
 
 
 def _waiting() -> QuerySet[Communication]:
-    return Communication.objects.filter(status=Status.SCHEDULED, priority__in=PRIORITIES)
+    return Communication.objects.filter(status=Status.SCHEDULED, priority__in=PRIORITIES, waits_for="")
 
 
 def _departures(

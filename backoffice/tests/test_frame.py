@@ -70,6 +70,8 @@ class TestEveryPage:
             f"/clients/?q={EVIL}",
             f"/clients/{row.client_id}/",
             "/history/",
+            "/providers/",
+            "/providers/pause/?scope=channel&value=email",
         ]
 
     def test_names_and_searches_are_shown_as_text(self, pages):

@@ -65,7 +65,7 @@ class CommunicationSerializer(_Answer):
     urgency = StrictChoiceField(choices=Urgency, source="row.urgency")
     priority = serializers.IntegerField(source="row.priority")
     created_at = serializers.DateTimeField(source="row.created_at")
-    scheduled_at = serializers.DateTimeField(source="row.due_at", allow_null=True)
+    scheduled_at = serializers.DateTimeField(source="row.goes_out_at", allow_null=True)
     sent_at = serializers.DateTimeField(source="row.sent_at", allow_null=True)
     delivered_at = serializers.DateTimeField(source="row.delivered_at", allow_null=True)
     opened_at = serializers.DateTimeField(source="row.opened_at", allow_null=True)
@@ -189,7 +189,7 @@ class BriefCommunicationSerializer(_Answer):
     channel = StrictChoiceField(choices=Channel)
     role = StrictChoiceField(choices=Role)
     status = StrictChoiceField(choices=Status)
-    scheduled_at = serializers.DateTimeField(source="due_at", allow_null=True)
+    scheduled_at = serializers.DateTimeField(source="goes_out_at", allow_null=True)
 
 
 class RequestMetadataSerializer(_Answer):
@@ -226,7 +226,7 @@ def request_answer(outcome: RequestOutcome, rule: MessageTypeRule, *, duplicate:
             "communication_id": row.id if row else None,
             "status": row.status if row else Status.CANCELLED,
             "channel_used": row.channel if row else None,
-            "scheduled_at": row.due_at if row else None,
+            "scheduled_at": row.goes_out_at if row else None,
             "sent_at": row.sent_at if row else None,
             "delivered_at": row.delivered_at if row else None,
             "error_message": primary.error_message if primary else None,

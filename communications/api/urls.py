@@ -1,6 +1,7 @@
 from django.urls import path
 
 from communications.api.explain_views import ExplainView
+from communications.api.pauses import PausesView, PauseView
 from communications.api.strategy_views import ReasonsView, StrategyPreviewView
 from communications.api.views import CommunicationsView, CommunicationView, MessageTypesView
 
@@ -11,4 +12,6 @@ urlpatterns = [
     path("strategy/preview", StrategyPreviewView.as_view(), name="api-strategy-preview"),
     path("reasons", ReasonsView.as_view(), name="api-reasons"),
     path("message-types", MessageTypesView.as_view(), name="api-message-types"),
+    path("pause", PausesView.as_view(), name="api-pauses"),
+    path("pause/<uuid:pause_id>", PauseView.as_view(), name="api-pause"),
 ]

@@ -1,15 +1,19 @@
 from communications.models.communication import Communication
 from communications.models.delivery import DeliveryAttempt, DeliveryEvent
 from communications.models.idempotency import IdempotencyKey
+from communications.models.pause import SENDING_GATE_ID, Pause, SendingGate
 from communications.models.request import CommunicationRequest
 from communications.models.template import Template, TemplateVersion
 
 __all__ = [
+    "SENDING_GATE_ID",
     "Communication",
     "CommunicationRequest",
     "DeliveryAttempt",
     "DeliveryEvent",
     "IdempotencyKey",
+    "Pause",
+    "SendingGate",
     "Template",
     "TemplateVersion",
 ]

@@ -1,4 +1,5 @@
 import uuid
+from datetime import datetime
 
 from django.db import models
 from django.db.models import Q
@@ -36,6 +37,14 @@ class Communication(models.Model):
 
     due_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField()
+    waits_for = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What must end before it goes out: a pause or an open circuit. Then due_at is when it is looked "
+        "at in any case.",
+    )
     lease_token = models.UUIDField(null=True, blank=True)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     call_started_at = models.DateTimeField(null=True, blank=True)
@@ -97,6 +106,11 @@ class Communication(models.Model):
                 name="communication_suspicious_idx",
             ),
             models.Index(
+                fields=["waits_for", "priority"],
+                condition=Q(status=Status.SCHEDULED) & ~Q(waits_for=""),
+                name="communication_waiting_idx",
+            ),
+            models.Index(
                 fields=["lease_expires_at"],
                 condition=Q(status=Status.SENDING),
                 name="communication_lease_idx",
@@ -113,3 +127,8 @@ class Communication(models.Model):
 
     def __str__(self) -> str:
         return f"{self.message_type} by {self.channel}"
+
+    @property
+    def goes_out_at(self) -> datetime | None:
+        """When it is planned to go out; None while nobody can tell, because it waits for something to end."""
+        return None if self.waits_for else self.due_at

@@ -10,6 +10,7 @@ from typing import Final
 
 from communications.choices import Cause
 from communications.rules import reasons
+from communications.rules.pauses import REASON_OF, OpenPause
 from communications.rules.reasons import CHANNEL_WORDS, Reason, ReasonCode
 from communications.rules.timing import Never, Terms, time_to_send
 
@@ -18,7 +19,8 @@ NOT_CONFIGURED_WAIT: Final = timedelta(minutes=15)
 
 @dataclass(frozen=True)
 class CheckFacts:
-    """One claimed communication as the database has it now. `configured`: its channel has a connector."""
+    """One claimed communication as the database has it now. `configured`: its channel has a connector. `on_allow_list`
+    is true too where this installation has no such list."""
 
     terms: Terms
     has_contact_point: bool
@@ -28,6 +30,8 @@ class CheckFacts:
     plan_cancelled: bool = False
     cancel_requested: bool = False
     configured: bool = True
+    on_allow_list: bool = True
+    pause: OpenPause | None = None
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,12 @@ class Go:
 
 @dataclass(frozen=True)
 class NotNow:
-    """It goes back to the queue until `due_at`."""
+    """It goes back to the queue until `due_at`. With `pause`: until that is lifted, and `due_at` is when it would be
+    too late."""
 
     due_at: datetime
     reasons: tuple[Reason, ...]
+    pause: OpenPause | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,8 @@ def check(facts: CheckFacts, now: datetime) -> Go | NotNow | Refuse:
     refused = _refusal(facts)
     if refused is not None:
         return refused
+    if facts.pause is not None:
+        return _until_lifted(facts.terms, facts.pause, now)
     if not facts.configured:
         return _until_configured(facts.terms, now)
     due = time_to_send(facts.terms, now)
@@ -68,12 +76,24 @@ def check(facts: CheckFacts, now: datetime) -> Go | NotNow | Refuse:
     return Go(due.send_before)
 
 
+def _until_lifted(terms: Terms, pause: OpenPause, now: datetime) -> NotNow | Refuse:
+    """It waits for as long as it is worth sending. Its window is asked for when the pause is lifted."""
+    due = time_to_send(terms, now)
+    if isinstance(due, Never):
+        return Refuse(Cause.REFUSED_BY_CHECK, due.reason)
+    reason = REASON_OF[pause.scope].because(channel=CHANNEL_WORDS[terms.channel])
+    return NotNow(_ends_at(terms), (reason,), pause)
+
+
+def _ends_at(terms: Terms) -> datetime:
+    return terms.expires_at if terms.deliver_by is None else min(terms.expires_at, terms.deliver_by)
+
+
 def _until_configured(terms: Terms, now: datetime) -> NotNow | Refuse:
     """Somebody took the settings away: it waits until they are back or it would be too late."""
     reason = reasons.NOT_CONFIGURED.because(channel=CHANNEL_WORDS[terms.channel])
     again_at = now + NOT_CONFIGURED_WAIT
-    ends_at = terms.expires_at if terms.deliver_by is None else min(terms.expires_at, terms.deliver_by)
-    if again_at < ends_at:
+    if again_at < _ends_at(terms):
         return NotNow(again_at, (reason,))
     return Refuse(Cause.REFUSED_BY_CHECK, reason)
 
@@ -87,6 +107,7 @@ def _refusal(facts: CheckFacts) -> Refuse | None:
         (not facts.has_contact_point, Cause.REFUSED_BY_CHECK, reasons.NO_CONTACT_POINT),
         (not facts.consent_allowed, Cause.REFUSED_BY_CHECK, reasons.NO_CONSENT),
         (facts.undeliverable, Cause.REFUSED_BY_CHECK, reasons.UNDELIVERABLE),
+        (not facts.on_allow_list, Cause.REFUSED_BY_CHECK, reasons.NOT_ON_ALLOW_LIST),
     )
     for broken, cause, code in rules:
         if broken:

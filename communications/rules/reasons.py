@@ -277,6 +277,49 @@ CANCEL_REQUESTED = _reason(
     "cancel_requested", "Somebody cancelled the message.", "Not sent: it was cancelled in time."
 )
 
+EVERYTHING_PAUSED = _reason(
+    "everything_paused",
+    "All sending is paused; the message waits until that is lifted.",
+    "Waits: all sending is paused.",
+)
+CHANNEL_PAUSED = _reason(
+    "channel_paused",
+    "The channel is paused; the message waits until that is lifted.",
+    "Waits: {channel} is paused.",
+)
+PLAN_PAUSED = _reason(
+    "plan_paused",
+    "The plan is paused; the message waits until that is lifted.",
+    "Waits: messages of this plan are paused.",
+)
+TYPE_PAUSED = _reason(
+    "type_paused",
+    "The message type is paused; the message waits until that is lifted.",
+    "Waits: messages of this kind are paused.",
+)
+NOT_ON_ALLOW_LIST = _reason(
+    "not_on_allow_list",
+    "This installation writes only to the recipients on its allow-list.",
+    "Not sent by {channel}: this installation writes only to the recipients on its allow-list.",
+)
+
+# Found when sending
+CIRCUIT_OPEN = _reason(
+    "circuit_open",
+    "The provider has failed several times in a row; what waits goes out once it answers again.",
+    "Waits: the provider does not answer at the moment.",
+)
+CIRCUIT_OPEN_CONFIGURATION = _reason(
+    "circuit_open_configuration",
+    "Our account with the provider is not in order; what waits goes out once it is.",
+    "Waits: our account with the provider is not in order.",
+)
+OWN_RATE_LIMIT = _reason(
+    "own_rate_limit",
+    "The channel's own limit of messages a second was reached; the message waits for its turn.",
+    "Waits for its turn: we send no faster by {channel}.",
+)
+
 # After a call
 ACCEPTED = _reason("accepted", "The provider accepted the message.", "The provider accepted it.")
 RETRY_LATER = _reason(

@@ -166,7 +166,7 @@ def _due(filters: HistoryFilters) -> Q:
     """In the words of communication_due_idx, which then answers it."""
     if filters.due_from is None and filters.due_before is None:
         return Q()
-    waiting = Q(status=Status.SCHEDULED, priority__in=PRIORITIES)
+    waiting = Q(status=Status.SCHEDULED, priority__in=PRIORITIES, waits_for="")
     if filters.due_from is not None:
         waiting &= Q(due_at__gte=filters.due_from)
     if filters.due_before is not None:

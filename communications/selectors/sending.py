@@ -89,6 +89,7 @@ _COLUMNS = (
     "content",
     "expires_at",
     "cancel_requested",
+    "put_back_count",
 )
 _RELATED = {
     "gate_version": F("client__gate_version"),

@@ -41,6 +41,7 @@ def story_facts(detail: CommunicationDetail, *, viewer_zone: ZoneInfo, now: date
         now=now,
         degraded=row.metadata.get("degraded", ""),
         cancel_requested=row.cancel_requested,
+        waits=bool(row.waits_for),
     )
 
 

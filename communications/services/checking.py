@@ -6,16 +6,23 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from django.conf import settings
+
+from clients.allow_list import allow_list
+from clients.choices import ContactKind
 from clients.models import ContactPoint
 from communications.choices import AttentionKind, Cause, Status
 from communications.gateway import configured_channels
 from communications.rules import reasons
 from communications.rules.checks import CheckFacts, Go, NotNow, Refuse, check
 from communications.rules.message_types import MESSAGE_TYPES
+from communications.rules.pauses import OpenPause, holding
 from communications.rules.timing import Terms, expiry
+from communications.selectors.pauses import read_sending_gate
 from communications.selectors.sending import SendJob
 from communications.services import lifecycle
 from communications.services.lifecycle import Transition
+from communications.services.waiting import waits_for_pause
 from core import attention
 
 # Refusals that nobody wished for: a person may still reach the client.
@@ -27,6 +34,7 @@ _SHOWN: Final = frozenset(
         reasons.NO_CONSENT,
         reasons.NO_CONTACT_POINT,
         reasons.NOT_CONFIGURED,
+        reasons.NOT_ON_ALLOW_LIST,
         reasons.UNDELIVERABLE,
     )
 )
@@ -34,21 +42,25 @@ _SHOWN: Final = frozenset(
 
 @dataclass(frozen=True)
 class Cleared:
-    """May be sent before `send_before` (the product's clock) to this contact point."""
+    """May be sent before `send_before` (the product's clock) to this contact point, while the installation's gate is at
+    `sending_version`."""
 
     job: SendJob
     contact_point: ContactPoint
     send_before: datetime
+    sending_version: int
 
 
 def check_jobs(*, jobs: Sequence[SendJob], lease_token: UUID, actor: str, now: datetime) -> list[Cleared]:
     """The jobs that may be sent now. The others are put back or cancelled at once, each with its reason."""
+    # Before the first look at a job: what is paused after this is stopped by the fence.
+    gate = read_sending_gate()
     cleared: list[Cleared] = []
     stopped: list[Transition] = []
     for job in jobs:
-        verdict = check(_facts(job), now)
+        verdict = check(_facts(job, gate.pauses), now)
         if isinstance(verdict, Go) and job.contact_point is not None:
-            cleared.append(Cleared(job, job.contact_point, verdict.send_before))
+            cleared.append(Cleared(job, job.contact_point, verdict.send_before, gate.version))
         elif not isinstance(verdict, Go):
             stopped.append(_stop(job, verdict, lease_token, actor, now))
     applied = lifecycle.apply(stopped, now=now)
@@ -86,7 +98,7 @@ def terms_of(job: SendJob) -> Terms:
     )
 
 
-def _facts(job: SendJob) -> CheckFacts:
+def _facts(job: SendJob, pauses: Sequence[OpenPause]) -> CheckFacts:
     point = job.contact_point
     return CheckFacts(
         terms=terms_of(job),
@@ -97,7 +109,19 @@ def _facts(job: SendJob) -> CheckFacts:
         client_erased=job.row["client_erased_at"] is not None or job.key is None,
         plan_cancelled=job.row["plan_cancelled_at"] is not None,
         cancel_requested=job.row["cancel_requested"],
+        on_allow_list=point is None or _on_allow_list(point),
+        pause=holding(
+            pauses,
+            channel=job.channel,
+            plan_reference=job.row["plan_reference"],
+            message_type=job.message_type,
+        ),
     )
+
+
+def _on_allow_list(point: ContactPoint) -> bool:
+    allowed = allow_list(settings.CRM_RECIPIENT_ALLOW_LIST, settings.CRM_DEFAULT_REGION)
+    return allowed is None or allowed.holds(point.address, ContactKind(point.kind))
 
 
 def _stop(job: SendJob, verdict: NotNow | Refuse, lease_token: UUID, actor: str, now: datetime) -> Transition:
@@ -110,7 +134,10 @@ def _stop(job: SendJob, verdict: NotNow | Refuse, lease_token: UUID, actor: str,
             at=now,
             lease_token=lease_token,
             reason=verdict.reasons[0].code if verdict.reasons else "",
-            changes={"due_at": verdict.due_at},
+            changes={
+                "due_at": verdict.due_at,
+                "waits_for": waits_for_pause(verdict.pause.id) if verdict.pause else "",
+            },
         )
     return Transition(
         communication_id=job.communication_id,

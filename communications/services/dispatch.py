@@ -18,7 +18,7 @@ from communications.choices import Cause, Status
 from communications.connectors.base import Connector
 from communications.gateway import connector_for
 from communications.selectors.sending import SendJob, load_jobs
-from communications.services import lifecycle, outcomes
+from communications.services import lifecycle, outcomes, sending_limits
 from communications.services.attempts import PlannedCall, begin_calls
 from communications.services.calls import Call, boot_seconds, call_all
 from communications.services.checking import Cleared, check_jobs
@@ -102,7 +102,17 @@ class _Batch:
             if not self._keep_lease():
                 self._put_back([item.job.communication_id for item in group])
                 continue
-            self._send(connector, group)
+            permit = sending_limits.ask(connector, wanted=len(group), now=self._now())
+            if permit.granted:
+                self._send(connector, group[: permit.granted])
+            sending_limits.postpone(
+                group[permit.granted :],
+                connector=connector,
+                permit=permit,
+                lease_token=self._claim.lease_token,
+                actor=self._worker,
+                now=self._now(),
+            )
 
     def _send(self, connector: Connector, group: Sequence[Cleared]) -> None:
         ready = {item.attempt_id: item for item in self._compose(group)}
@@ -146,6 +156,11 @@ class _Batch:
             close_own_journal()
             raise
         journal.confirm(sum(end.journalled for end in ends))
+        sending_limits.report(
+            connector,
+            [end.line.outcome_class for end in ends if end.line.outcome_class is not None],
+            now=self._now(),
+        )
         # Only now: between fence and calls nothing may go wrong or take time.
         self._put_back([item.job.communication_id for key, item in ready.items() if key not in numbers])
 
@@ -167,6 +182,7 @@ class _Batch:
             client_id=item.job.client_id,
             lease_token=self._claim.lease_token,
             gate_version=item.job.row["gate_version"],
+            sending_version=item.cleared.sending_version,
             send_before=item.cleared.send_before - self._offset,
             attempt_id=item.attempt_id,
             contact_point_id=item.cleared.contact_point.id,

@@ -40,6 +40,7 @@ _COLUMNS: dict[str, str] = {
     "opened_at": "timestamptz",
     "clicked_at": "timestamptz",
     "responded_at": "timestamptz",
+    "waits_for": "text",
 }
 _REACHED_AT: dict[Status, str] = {
     Status.SENT: "sent_at",
@@ -188,6 +189,9 @@ def _changes(transition: Transition, current: _Current) -> dict[str, Any]:
         changes.setdefault(reached, transition.at)
     if current.status is Status.SENDING and transition.to is not Status.SENDING:
         changes |= {"lease_token": None, "lease_expires_at": None}
+    if transition.to is Status.SENDING:
+        # What it waited for has ended; where not, the check says so anew.
+        changes["waits_for"] = ""
     if transition.to not in {Status.SENDING, Status.IN_DOUBT}:
         # The wish to cancel was granted, or came too late, or a person took it back.
         changes["cancel_requested"] = False

@@ -46,6 +46,7 @@ def fence(claim: Any, cleared: list[Any]) -> dict[Any, int]:
                 client_id=item.job.client_id,
                 lease_token=claim.lease_token,
                 gate_version=item.job.row["gate_version"],
+                sending_version=item.sending_version,
                 send_before=item.send_before,
                 attempt_id=uuid4(),
                 contact_point_id=item.contact_point.id,

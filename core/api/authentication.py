@@ -49,7 +49,8 @@ class StaffSessionAuthentication(SessionAuthentication):
         if not isinstance(user, User) or not user.is_active or not user.is_staff:
             return None
         self.enforce_csrf(request)
-        return Caller(f"staff:{user.pk}", CallerKind.INTERACTIVE, _scopes_of(user)), None
+        permissions = frozenset(user.get_all_permissions())
+        return Caller(f"staff:{user.pk}", CallerKind.INTERACTIVE, _scopes_of(user), permissions), None
 
 
 def _scopes_of(user: User) -> frozenset[Scope]:

@@ -3,7 +3,7 @@ from typing import TYPE_CHECKING
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from core.api.principals import caller_of
+from core.api.principals import CallerKind, caller_of
 from core.scopes import Scope
 
 if TYPE_CHECKING:  # views load their permission classes while they are being defined
@@ -11,7 +11,8 @@ if TYPE_CHECKING:  # views load their permission classes while they are being de
 
 
 class HasScope(BasePermission):
-    """The caller holds what the view's `required_scopes` names for this method.
+    """The caller holds what the view's `required_scopes` names for this method; staff, where the view names one in
+    `staff_permissions`, that permission instead: scopes are too coarse for the matrix of roles.
 
     A method that the view answers but does not name is refused to everybody: forgetting closes.
     """
@@ -29,5 +30,9 @@ class HasScope(BasePermission):
         if required is None:
             self.message = "No caller may use this method here."
             return False
+        permission: str | None = getattr(view, "staff_permissions", {}).get(method)
+        if permission is not None and caller.kind is CallerKind.INTERACTIVE:
+            self.message = "Your role may not do this."
+            return permission in caller.permissions
         self.message = f"This needs the scope {required}. Ask for a token that has it."
         return required in caller.scopes

@@ -16,11 +16,13 @@ class CallerKind(StrEnum):
 
 @dataclass(frozen=True)
 class Caller:
-    """Who makes an API request. `reference` (service:NAME or staff:ID) goes into audit rows and logs."""
+    """Who makes an API request. `reference` (service:NAME or staff:ID) goes into audit rows and logs. `permissions` are
+    those of staff, as `app.codename`; programs have scopes alone."""
 
     reference: str
     kind: CallerKind
     scopes: frozenset[Scope]
+    permissions: frozenset[str] = frozenset()
     is_authenticated: bool = True
 
 

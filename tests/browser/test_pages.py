@@ -245,7 +245,7 @@ def test_a_session_that_ended_leads_to_the_sign_in_and_not_into_a_row(
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/?show=resolved", "/history/", "/history/?status=scheduled", "/clients/"]
+    "path", ["/", "/?show=resolved", "/history/", "/history/?status=scheduled", "/clients/", "/providers/"]
 )
 def test_every_page_is_accessible_in_the_dark(
     browser: Browser, stack: RunningStack, sent: dict[str, str], path: str

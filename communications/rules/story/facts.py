@@ -30,7 +30,8 @@ class StoryAttempt:
 @dataclass(frozen=True)
 class StoryFacts:
     """What is known about one communication. `planned_at` is the time decided when it was accepted, None when it was
-    decided not to send; `due_at` is the latest. Events and attempts come oldest first."""
+    decided not to send; `due_at` is the latest. `waits`: for the end of a pause or of a provider's trouble.
+    Events and attempts come oldest first."""
 
     label: str
     client_name: str
@@ -49,6 +50,7 @@ class StoryFacts:
     now: datetime
     degraded: str = ""
     cancel_requested: bool = False
+    waits: bool = False
 
 
 @dataclass(frozen=True)

@@ -186,6 +186,9 @@ def _next(voice: Voice) -> str:
 def _next_of_waiting(voice: Voice) -> str:
     facts = voice.facts
     goes = "We try again" if facts.attempts else "It goes out"
+    if facts.waits:
+        until = voice.clock.say(facts.expires_at)
+        return f"{goes} by itself as soon as that is over. It is worth sending until {until}."
     if facts.due_at is None or facts.due_at <= facts.now:
         return f"{goes} within seconds, as soon as a worker is free."
     due = voice.clock.say(facts.due_at)

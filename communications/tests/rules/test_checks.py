@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from communications.choices import Cause, Status, Urgency
+from communications.choices import Cause, MessageType, PauseScope, Status, Urgency
 from communications.rules.checks import CheckFacts, Go, NotNow, Refuse, check
 from communications.rules.lifecycle import decide
+from communications.rules.pauses import REASON_OF, OpenPause, holding
 from communications.rules.timing import Terms
 from core.choices import Channel
 from preferences.rules.windows import Window
@@ -69,6 +71,7 @@ def test_low_goes_some_minutes_after_its_slot():
         ({"plan_cancelled": True}, Cause.REFUSED_BY_CHECK, "plan_cancelled"),
         ({"cancel_requested": True}, Cause.CANCEL_REQUESTED, "cancel_requested"),
         ({"has_contact_point": False}, Cause.REFUSED_BY_CHECK, "no_contact_point"),
+        ({"on_allow_list": False}, Cause.REFUSED_BY_CHECK, "not_on_allow_list"),
         ({"consent_allowed": False}, Cause.REFUSED_BY_CHECK, "no_consent"),
         ({"undeliverable": True}, Cause.REFUSED_BY_CHECK, "undeliverable"),
         ({"client_erased": True, "has_contact_point": False}, Cause.REFUSED_BY_CHECK, "erased"),
@@ -134,3 +137,63 @@ def test_a_refusal_counts_more_than_a_missing_connector():
     verdict = check(replace(FINE, configured=False, cancel_requested=True), NOON)
     assert isinstance(verdict, Refuse)
     assert verdict.cause is Cause.CANCEL_REQUESTED
+
+
+EVERYTHING = OpenPause(UUID(int=1), PauseScope.EVERYTHING, "")
+
+
+@pytest.mark.parametrize("urgency", list(Urgency))
+@pytest.mark.parametrize("now", [NOON, NIGHT], ids=["noon", "night"])
+def test_paused_it_waits_for_as_long_as_it_is_worth_sending(urgency, now):
+    """Critical or not, by day or night; the window is asked for once the pause is lifted."""
+    soon = NIGHT + timedelta(days=1)
+    for terms, due_at in ((TERMS, TERMS.expires_at), (replace(TERMS, deliver_by=soon), soon)):
+        verdict = check(replace(FINE, pause=EVERYTHING, terms=replace(terms, urgency=urgency)), now)
+        assert isinstance(verdict, NotNow)
+        assert (verdict.due_at, verdict.pause) == (due_at, EVERYTHING)
+        assert [reason.text for reason in verdict.reasons] == ["Waits: all sending is paused."]
+
+
+def test_what_must_not_go_at_all_is_refused_paused_or_not():
+    for changes, code in (
+        ({"client_erased": True}, "erased"),
+        ({"terms": replace(TERMS, expires_at=NOON)}, "expired"),
+        ({"on_allow_list": False}, "not_on_allow_list"),
+    ):
+        verdict = check(replace(FINE, pause=EVERYTHING, **changes), NOON)
+        assert isinstance(verdict, Refuse)
+        assert verdict.reason.code == code
+
+
+def test_a_pause_counts_more_than_a_missing_connector():
+    verdict = check(replace(FINE, configured=False, pause=EVERYTHING), NOON)
+    assert isinstance(verdict, NotNow)
+    assert verdict.pause == EVERYTHING
+
+
+@pytest.mark.parametrize(
+    ("scope", "value", "holds"),
+    [
+        ("everything", "", True),
+        ("channel", "email", True),
+        ("channel", "sms", False),
+        ("plan", "plan-1", True),
+        ("plan", "email", False),
+        ("message_type", "welcome", True),
+        ("message_type", "reminder", False),
+    ],
+)
+def test_what_a_pause_holds(scope, value, holds):
+    pause = OpenPause(UUID(int=2), PauseScope(scope), value)
+    found = holding([pause], channel=Channel.EMAIL, plan_reference="plan-1", message_type=MessageType.WELCOME)
+    assert (found == pause) is holds
+    assert REASON_OF[PauseScope(scope)].because(channel="e-mail").text.startswith("Waits: ")
+
+
+def test_the_widest_pause_is_named():
+    pauses = [OpenPause(UUID(int=2), PauseScope.PLAN, "plan-1"), EVERYTHING]
+    for order in (pauses, pauses[::-1]):
+        assert (
+            holding(order, channel=Channel.SMS, plan_reference="plan-1", message_type=MessageType.CUSTOM)
+            == EVERYTHING
+        )

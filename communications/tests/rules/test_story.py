@@ -404,3 +404,40 @@ def test_times_name_the_day_once_and_the_year_when_it_is_another():
 )
 def test_spans(seconds, told):
     assert span_words(timedelta(seconds=seconds)) == told
+
+
+@pytest.mark.parametrize(
+    ("reason", "because"),
+    [
+        ("everything_paused", "all sending is paused"),
+        ("channel_paused", "e-mail is paused"),
+        ("plan_paused", "messages of this plan are paused"),
+        ("type_paused", "messages of the kind “Budget options” are paused"),
+        ("circuit_open", "the mail server does not answer at the moment"),
+        ("circuit_open_configuration", "our account with the mail server is not in order"),
+    ],
+)
+def test_what_waits_for_an_end_that_nobody_can_foretell(reason, because):
+    """No time is named: its due time is only when it would be too late."""
+    held = StoryEvent(at("09:00:01"), Status.SCHEDULED, Cause.NOT_NOW, reason)
+    story = tell(facts(claimed("09:00"), held, due_at=at("07:12", day=10), waits=True))
+    assert story.told[-1] == (f"At 09:00:01 it could not go out yet because {because}, so it waited on.")
+    assert story.next == (
+        "It goes out by itself as soon as that is over. It is worth sending until 07:12 on Tue 10 March."
+    )
+
+
+def test_what_waits_for_its_turn_says_when():
+    held = StoryEvent(at("09:00:01"), Status.SCHEDULED, Cause.NOT_NOW, "own_rate_limit")
+    story = tell(facts(held, due_at=at("15:01"), now=at("15:00")))
+    assert "because we send no faster by e-mail, so it waited on." in story.told[-1]
+    assert story.next.startswith("It goes out at 15:01")
+
+
+def test_a_recipient_who_is_not_on_the_allow_list():
+    stopped = StoryEvent(at("09:00:01"), Status.CANCELLED, Cause.REFUSED_BY_CHECK, "not_on_allow_list")
+    story = tell(facts(stopped))
+    assert "because this installation writes only to the recipients on its allow-list" in story.told[-1]
+    assert story.action == (
+        "Write to Priya Sharma from the real installation, or put the e-mail address on the allow-list."
+    )
