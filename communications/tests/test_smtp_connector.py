@@ -155,6 +155,38 @@ def test_a_server_that_drips_is_cut_off() -> None:
     assert outcome.outcome_class is OutcomeClass.TRANSIENT
 
 
+def test_a_name_server_that_never_answers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The look-up has no limit of its own; calls for the same name share one that hangs."""
+    answered = threading.Event()
+    asked: list[str] = []
+    really = socket.getaddrinfo
+
+    def hang(host: str, port: int, *how: int) -> Any:
+        if host != "mail.planiva.example":
+            return really(host, port, *how)
+        if socket.AI_NUMERICHOST in how:
+            raise socket.gaierror
+        asked.append(host)
+        answered.wait(60)
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    with connected("mail.planiva.example", 25, call_limit_seconds=0.5) as connector:
+        began = time.monotonic()
+        outcomes = [connector.send(a_message()).outcome_class for _ in range(2)]
+    took = time.monotonic() - began
+    answered.set()
+    assert outcomes == [OutcomeClass.TRANSIENT] * 2
+    assert took < 10
+    assert len(asked) == 1
+
+
+def test_a_name_is_looked_up(sandbox: Sandbox) -> None:
+    sandbox.behave("accept")
+    with connected("localhost", sandbox.smtp_port) as connector:
+        assert connector.send(a_message()).outcome_class is OutcomeClass.ACCEPTED
+
+
 def test_a_connection_that_the_server_closed_while_idle_costs_nothing(tmp_path: Path) -> None:
     with ExitStack() as until_the_end:
         with running_sandbox(tmp_path / "one") as first:
@@ -181,6 +213,43 @@ def answers(listener: socket.socket, end_of_data: bytes, data: bytes = b"354 go\
                 return
             else:
                 peer.sendall(b"250 ok\r\n")
+
+
+def takes_all_at_once(listener: socket.socket, rcpt: bytes, data: bytes, seen: list[bytes]) -> None:
+    """A server that offers PIPELINING and asks for a message although it refused its recipient."""
+    peer, _ = listener.accept()
+    with peer, peer.makefile("rb") as lines:
+        peer.sendall(b"220 hello\r\n")
+        for line in lines:
+            seen.append(line)
+            if line.lower().startswith(b"ehlo"):
+                peer.sendall(b"250-hello\r\n250 PIPELINING\r\n")
+            elif line.startswith(b"RCPT"):
+                peer.sendall(rcpt)
+            elif line.startswith(b"DATA"):
+                peer.sendall(data)
+            else:
+                peer.sendall(b"250 ok\r\n")
+
+
+@pytest.mark.parametrize(
+    ("data", "reused"),
+    [
+        pytest.param(b"354 go\r\n", False, id="it waits for the message: hang up"),
+        pytest.param(b"554 no valid recipients\r\n", True, id="it does not: the connection is kept"),
+    ],
+)
+def test_a_refused_recipient_gets_nothing_from_a_server_that_pipelines(data: bytes, reused: bool) -> None:
+    seen: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        arguments = (listener, b"550 5.1.1 unknown\r\n", data, seen)
+        thread = threading.Thread(target=takes_all_at_once, args=arguments)
+        thread.start()
+        with connected("127.0.0.1", listener.getsockname()[1], call_limit_seconds=20) as connector:
+            assert connector.send(a_message()).outcome_class is OutcomeClass.RECIPIENT
+        thread.join()
+    commands = [line.split()[0].upper() for line in seen]
+    assert commands == [b"EHLO", b"MAIL", b"RCPT", b"DATA", *([b"RSET"] if reused else [])]
 
 
 def outcome_against(*replies: bytes) -> OutcomeClass:

@@ -4,10 +4,15 @@ import smtplib
 import socket
 import ssl
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from smtplib import quoteaddr
+
+from communications.connectors.name_lookup import look_up
 
 _LIMIT_PER_CONNECTION = 100  # messages; many servers refuse more on one connection
+_GO_AHEAD = 354
 _MAX_IDLE_SECONDS = 25.0  # below the half-minute after which common servers hang up
 
 
@@ -35,6 +40,22 @@ class _Client(smtplib.SMTP):
     # The name that starttls checks the certificate against; smtplib sets it in its constructor alone.
     _host: str
 
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        """smtplib's way to a connection, but `timeout` bounds the look-up of the name and all addresses together."""
+        deadline = time.monotonic() + timeout
+        failed: OSError = TimeoutError()
+        for family, kind, protocol, _, address in look_up(host, port, seconds=timeout):
+            made = socket.socket(family, kind, protocol)
+            made.settimeout(max(deadline - time.monotonic(), 0.001))
+            try:
+                made.connect(address)
+            except OSError as error:
+                made.close()
+                failed = error
+            else:
+                return made
+        raise failed
+
 
 class SmtpConnection:
     """Serves one call at a time. Methods raise smtplib's and the operating system's errors as they come."""
@@ -43,6 +64,7 @@ class SmtpConnection:
         self._settings = settings
         self._client = _Client(local_hostname=settings.local_hostname)
         self.messages = 0
+        self._unread = 0
         self.last_used = time.monotonic()
 
     def open(self, seconds: float) -> None:
@@ -76,14 +98,24 @@ class SmtpConnection:
         if self._client.sock is not None:
             self._client.sock.settimeout(max(seconds, 0.001))
 
-    def mail(self, sender: str) -> tuple[int, str]:
-        return _reply(self._client.mail(sender))
-
-    def rcpt(self, recipient: str) -> tuple[int, str]:
-        return _reply(self._client.rcpt(recipient))
-
-    def data(self) -> tuple[int, str]:
-        return _reply(self._client.docmd("DATA"))
+    def announce(self, sender: str, recipient: str) -> Iterator[tuple[int, str]]:
+        """The replies to MAIL, RCPT and DATA, as they are asked for. Where the server offers PIPELINING (RFC 2920) all
+        three leave at once, which saves two round trips; `reset` reads what was not asked for."""
+        commands = [f"MAIL FROM:{quoteaddr(sender)}", f"RCPT TO:{quoteaddr(recipient)}", "DATA"]
+        if any("\r" in command or "\n" in command for command in commands):
+            raise ValueError("an address with a line break")
+        pipelined = self._client.has_extn("pipelining")
+        self._unread = 0
+        if pipelined:
+            self._client.send("".join(f"{command}\r\n" for command in commands))
+            self._unread = len(commands)
+        for command in commands:
+            if not pipelined:
+                self._client.putcmd(command)
+                self._unread = 1
+            reply = self._client.getreply()
+            self._unread -= 1
+            yield _reply(reply)
 
     def body(self, payload: bytes) -> tuple[int, str]:
         """The message and its final dot. An error in here leaves the outcome unknown."""
@@ -97,6 +129,13 @@ class SmtpConnection:
     def reset(self) -> None:
         """Ready for the next message; a connection that will not is closed (the refusal stands all the same)."""
         try:
+            while self._unread:
+                code, _ = self._client.getreply()
+                self._unread -= 1
+                if code == _GO_AHEAD:
+                    # It waits for a message that it has no recipient for. Hanging up sends none.
+                    self.close()
+                    return
             self._client.docmd("RSET")
         except (smtplib.SMTPException, OSError):
             self.close()

@@ -6,7 +6,6 @@ import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 
 from communications.choices import OutcomeClass
 from communications.connectors.base import Outcome, OutgoingMessage
@@ -16,7 +15,7 @@ from communications.connectors.watchdog import Watchdog
 from core.choices import Channel
 
 _CLOSING = 421  # the server shuts the channel down after this reply
-# The first digit of the reply that lets the dialogue go on (RFC 5321, section 4.3.2).
+# In their order, with the first digit of the reply that lets the dialogue go on (RFC 5321, section 4.3.2).
 _WANTED = {Stage.MAIL: 2, Stage.RCPT: 2, Stage.DATA: 3}
 
 
@@ -115,22 +114,17 @@ class _Call:
 
     def _announce(self, connection: SmtpConnection) -> Outcome | None:
         """MAIL, RCPT, DATA. None: the server waits for the message."""
-        message = self._message
-        commands: list[tuple[Stage, Callable[[], tuple[int, str]]]] = [
-            (Stage.MAIL, lambda: connection.mail(message.sender)),
-            (Stage.RCPT, lambda: connection.rcpt(message.recipient)),
-            (Stage.DATA, connection.data),
-        ]
-        for stage, command in commands:
+        replies = connection.announce(self._message.sender, self._message.recipient)
+        for stage, wanted in _WANTED.items():
             try:
                 connection.limit(self._remaining())
-                code, text = command()
+                code, text = next(replies)
             except (smtplib.SMTPException, OSError) as error:
                 connection.close()
                 raise _ConnectionLostError(
                     Outcome(OutcomeClass.TRANSIENT, code=_error_code(error))
                 ) from error
-            if _WANTED[stage] == code // 100:
+            if wanted == code // 100:
                 continue
             outcome = Outcome(classify(code, text, stage), code=reply_code(code, text), text=text)
             if code == _CLOSING or not 400 <= code <= 599:
