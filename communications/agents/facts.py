@@ -11,18 +11,20 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_datetime
 from django.conf import settings
 
 from communications.choices import MessageType
 from communications.models.template import TemplateVersion
 from communications.rules.generic_wording import Wording, wording_of
-from communications.rules.template_rules import Variable, fit, parse_variables
+from communications.rules.template_rules import Variable, fit
 
 DEFAULT_EVENT = "event"
 # Control characters, halves of surrogate pairs, and marks that turn the direction of the text that follows.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _SPACE = re.compile(r"\s+")
+# Written out: a library that knows every language takes as long for this line as the rest of a template.
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
@@ -60,7 +62,8 @@ def event_words(facts: MessageFacts) -> str:
 def local_time(instant: datetime, zone: str) -> str:
     """Wall-clock time with its zone named: Sat 21 Nov 2026, 14:30 (Asia/Kolkata)."""
     local = instant.astimezone(ZoneInfo(zone))
-    return f"{format_datetime(local, 'EEE d MMM y, HH:mm', locale='en')} ({zone})"
+    day, month = _DAYS[local.weekday()], _MONTHS[local.month - 1]
+    return f"{day} {local.day} {month} {local.year}, {local:%H:%M} ({zone})"
 
 
 def support_address() -> str:
@@ -91,7 +94,7 @@ def template_values(version: TemplateVersion, facts: MessageFacts) -> dict[str, 
     Raises WrongShapeError when the context holds something that cannot be printed. An optional variable
     without a value and without a default is the empty text, for `{% if %}` to see.
     """
-    values = {variable.name: _value(variable, facts) for variable in parse_variables(version.variables)}
+    values = {variable.name: _value(variable, facts) for variable in version.declared}
     wording = wording_for(facts)
     currency = facts.variables.get("currency")
     return values | {

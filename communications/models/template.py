@@ -1,7 +1,9 @@
 import uuid
+from functools import cached_property
 
 from django.db import models
 
+from communications.rules.template_rules import Variable, parse_variables
 from core.choices import Channel
 
 
@@ -61,3 +63,8 @@ class TemplateVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.template} v{self.number}"
+
+    @cached_property
+    def declared(self) -> tuple[Variable, ...]:
+        """`variables`, read once: a batch of messages shares one version."""
+        return parse_variables(self.variables)
