@@ -1,5 +1,7 @@
 """What all tests share."""
 
+import os
+
 import pytest
 from django.db import connection
 from pytest_django.plugin import DjangoDbBlocker
@@ -22,6 +24,13 @@ $$
 def pytest_configure(config: pytest.Config) -> None:
     # Collected static files exist in production only; tests and development use the finders.
     config.addinivalue_line("filterwarnings", "ignore:No directory at:UserWarning")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """`CRM_TEST_REPEAT=100` runs every chosen test so often: for races."""
+    if (times := int(os.environ.get("CRM_TEST_REPEAT", "1"))) > 1:
+        metafunc.fixturenames.append("run_number")
+        metafunc.parametrize("run_number", range(times))
 
 
 @pytest.fixture(scope="session")

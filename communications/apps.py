@@ -6,13 +6,14 @@ class CommunicationsConfig(AppConfig):
     name = "communications"
 
     def ready(self) -> None:
-        from communications import health
+        from communications import health, worker
         from communications.api import spooling
         from communications.services import pauses, replan
 
         health.register()
         spooling.register()
         replan.register()
+        worker.connect()
         post_migrate.connect(
             pauses.ensure_sending_gate, sender=self, dispatch_uid="communications.sending_gate"
         )

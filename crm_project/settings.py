@@ -293,6 +293,8 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# Workers send without the broker (communications.worker), so they wait for it as long as it takes.
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BEAT_SCHEDULER = "core.beat:SteadyScheduler"
 CELERY_TIMEZONE = "UTC"
 # A sweep that could not start in time is pointless: the next one does the same work.

@@ -130,10 +130,11 @@ def test_the_database_stopped(outage_stack: RunningStack, servers: Servers) -> N
 
 
 def test_valkey_stopped(outage_stack: RunningStack, servers: Servers) -> None:
-    """Requests are stored; nothing wakes the worker until the broker is back."""
+    """Requests are stored, and the workers find by themselves what is due."""
     stack = outage_stack
     servers.valkey.stop()
     answer = ask(stack, "without-broker", wait=0)
+    eventually(lambda: stack.mails_to(address("without-broker")), what="Sending without the broker")
     servers.valkey.start()
     assert (answer.status, answer.json()["status"]) == (202, "scheduled")
     comes_to_rest(stack, ["without-broker"])

@@ -149,3 +149,14 @@ def fallback_order(ranked: Sequence[Channel], *, failed: Channel, urgency: Urgen
         return others
     email_last = urgency is Urgency.CRITICAL
     return tuple(sorted(others, key=lambda channel: (channel is Channel.EMAIL) is email_last))
+
+
+def next_channel(
+    fallbacks: Sequence[Channel], *, open_now: Collection[Channel], taken: Collection[Channel]
+) -> Channel | None:
+    """The first of the stored `fallbacks` that is open now. `taken` are those that a sibling uses, unless it surely
+    failed there, and those that this communication itself already failed on."""
+    for channel in fallbacks:
+        if channel in open_now and channel not in taken:
+            return channel
+    return None

@@ -13,7 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from communications.choices import Cause, OutcomeClass, Urgency
+from communications.choices import Cause, OutcomeClass, Status, Urgency
 from communications.rules import reasons
 from communications.rules.reasons import Reason, ReasonCode
 from core.choices import Channel
@@ -67,7 +67,7 @@ class CallFacts:
 
 @dataclass(frozen=True)
 class NextStep:
-    """What to do now. `due_at` is set for retry and put_back; why it goes back tells `cause_of`."""
+    """What to do now. `due_at` is set for retry and put_back; why it goes back tells `move_of`."""
 
     action: Action
     reason: Reason
@@ -78,13 +78,18 @@ class NextStep:
 
 def next_step(facts: CallFacts) -> NextStep:
     """What follows from the outcome. Total: every class has a rule."""
-    return _SETTLED.get(facts.outcome) or _RULES[facts.outcome](facts)
+    return settled(facts.outcome) or _RULES[facts.outcome](facts)
 
 
-def cause_of(outcome: OutcomeClass) -> Cause:
-    """Why a row goes back to the queue on the same channel after `outcome` (retry or put_back). KeyError for
-    the classes that never do."""
-    return _BACK_TO_QUEUE[outcome]
+def settled(outcome: OutcomeClass) -> NextStep | None:
+    """What follows from `outcome` whatever went before; None when that depends on it."""
+    return _SETTLED.get(outcome)
+
+
+def move_of(action: Action, outcome: OutcomeClass) -> tuple[Status, Cause]:
+    """The status that a call's row gets for `action` after `outcome`, and the cause to name. Total for what
+    `next_step` returns."""
+    return _MOVES.get(action) or (Status.SCHEDULED, _BACK_TO_QUEUE[outcome])
 
 
 def retry_delay(retries_spent: int, jitter: float) -> timedelta:
@@ -214,6 +219,16 @@ _BACK_TO_QUEUE: Final[MappingProxyType[OutcomeClass, Cause]] = MappingProxyType(
         OutcomeClass.CONFIG: Cause.CONFIGURATION,
     }
 )
+
+_MOVES: Final[MappingProxyType[Action, tuple[Status, Cause]]] = MappingProxyType(
+    {
+        Action.SENT: (Status.SENT, Cause.ACCEPTED),
+        Action.FALLBACK: (Status.SCHEDULED, Cause.NEXT_CHANNEL),
+        Action.FAILED: (Status.FAILED, Cause.NO_CHANNEL_LEFT),
+        Action.IN_DOUBT: (Status.IN_DOUBT, Cause.OUTCOME_UNKNOWN),
+    }
+)
+"""Retry and put_back go to the queue on the same channel, for the cause of their class."""
 
 _SETTLED: Final[MappingProxyType[OutcomeClass, NextStep]] = MappingProxyType(
     {

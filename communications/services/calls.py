@@ -2,10 +2,9 @@
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
 from typing import Final
 from uuid import UUID
 
@@ -17,7 +16,6 @@ from core.logs import get_logger
 log = get_logger("dispatch")
 
 MUST_BEGIN_WITHIN_SECONDS: Final = 10.0
-_THREADS: Final = 16
 
 
 @dataclass(frozen=True)
@@ -44,15 +42,30 @@ def boot_seconds() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
-def call_all(
+class Flight:
+    """The calls of one group, made side by side. Begun at once; `land` waits for their ends."""
+
+    def __init__(self, ends: Sequence[Future[CallEnd]]) -> None:
+        self._ends = ends
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """True once every call has ended and stands in the journal."""
+        return not wait(self._ends, seconds).not_done
+
+    def land(self) -> list[CallEnd]:
+        return [end.result() for end in self._ends]
+
+
+def take_off(
     *,
     calls: Sequence[Call],
     connector: Connector,
+    threads: ThreadPoolExecutor,
     journal: Journal,
     fenced_at: float,
     now: Callable[[], datetime],
-) -> list[CallEnd]:
-    """Make the calls side by side and wait for all. `fenced_at` is `boot_seconds()` from before the fence."""
+) -> Flight:
+    """Begin the calls. `fenced_at` is `boot_seconds()` from before the fence."""
 
     def make(call: Call) -> CallEnd:
         end = _make(call, connector, fenced_at, now)
@@ -64,7 +77,7 @@ def call_all(
             return replace(end, journalled=False)
         return end
 
-    return list(_pool().map(make, calls))
+    return Flight([threads.submit(make, call) for call in calls])
 
 
 def _make(call: Call, connector: Connector, fenced_at: float, now: Callable[[], datetime]) -> CallEnd:
@@ -93,8 +106,3 @@ def _end(call: Call, outcome: Outcome | None, at: datetime) -> CallEnd:
         at=at,
     )
     return CallEnd(line, outcome.text if outcome else "")
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="call")

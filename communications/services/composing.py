@@ -1,9 +1,10 @@
 """From a checked communication to what its connector sends."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -22,6 +23,7 @@ from communications.connectors.base import OutgoingMessage
 from communications.models import Communication
 from communications.selectors.sending import SendJob
 from communications.services.checking import Cleared
+from core.choices import Channel
 from core.sealing import SecretKey, seal
 
 
@@ -39,7 +41,12 @@ def seal_content(composed: ComposedText, zone: str, key: SecretKey) -> bytes | N
     return seal(Communication, "content", asdict(composed) | {"zone": zone}, key)
 
 
-def prepare_email(cleared: Cleared, *, attempt_id: UUID, now: datetime) -> Prepared:
+def prepare(cleared: Cleared, *, attempt_id: UUID, now: datetime) -> Prepared:
+    """What the connector of the job's channel sends. A row that went over to another channel is composed for it."""
+    return _PREPARE[cleared.job.channel](cleared, attempt_id, now)
+
+
+def _prepare_email(cleared: Cleared, attempt_id: UUID, now: datetime) -> Prepared:
     """The e-mail of a job. The subject and text are those composed when the request was accepted; the HTML is made
     from the pinned template version and the context."""
     job = cleared.job
@@ -73,6 +80,11 @@ def prepare_email(cleared: Cleared, *, attempt_id: UUID, now: datetime) -> Prepa
         html.sha256,
         html.degraded,
     )
+
+
+_PREPARE: Final[Mapping[Channel, Callable[[Cleared, UUID, datetime], Prepared]]] = MappingProxyType(
+    {Channel.EMAIL: _prepare_email}
+)
 
 
 def recompose(job: SendJob) -> bytes | None:

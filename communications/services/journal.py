@@ -1,7 +1,7 @@
 """What calls ended in, on disk before anything else (engine.md §Delivery).
 
-Each process appends to a file of its own under `CRM_STATE_DIR/journal`, held with flock as long as it lives. What
-the database has confirmed is cut off again. Files that no living process holds are replayed by whoever finds them.
+Each run of dispatch appends to a file of its own under `CRM_STATE_DIR/journal`, held with flock as long as it is
+open. What the database has confirmed is cut off again. Files that nobody holds are replayed by whoever finds them.
 Lines hold ids and codes only. They are written without fsync: a process that is killed loses nothing, a machine
 that loses power puts the calls of its last moments in doubt, and never sends them again by itself.
 """
@@ -11,6 +11,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -69,7 +70,7 @@ def _seconds(value: float | None) -> float | None:
 
 
 class Journal:
-    """The file of this process. Threads append; `confirm` cuts it once all that was appended is committed."""
+    """One file, held. Threads append; `confirm` cuts it once all that was appended is committed."""
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -102,8 +103,13 @@ class Journal:
             if self._open_lines == 0:
                 os.ftruncate(self._file, 0)
 
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether the database has everything that was appended."""
+        return self._open_lines == 0
+
     def close(self) -> None:
-        """Ends this process's journal; what it still holds is left for others to replay."""
+        """Lets the file go; what it still holds is left for others to replay."""
         with self._lock:
             if self._open_lines == 0:
                 self.path.unlink(missing_ok=True)
@@ -114,23 +120,38 @@ def journal_directory() -> Path:
     return settings.CRM_STATE_DIR / "journal"
 
 
-_own: dict[int, Journal] = {}
-_opening = threading.Lock()
+_idle: list[Journal] = []
+_borrowing = threading.Lock()
+# The files of the process that forked us are not ours to write to.
+os.register_at_fork(after_in_child=_idle.clear)
 
 
-def own_journal() -> Journal:
-    """This process's journal, opened at first use (after a fork, never before)."""
-    with _opening:
-        journal = _own.get(os.getpid())
-        if journal is None:
-            journal = _own[os.getpid()] = Journal(journal_directory())
-        return journal
+@contextmanager
+def borrowed_journal() -> Iterator[Journal]:
+    """A journal of this process for one run; nobody else appends to it meanwhile. No thread may append after.
+
+    It is kept open for the next run, unless it holds what the database does not have: then it is let go, so that
+    the next sweep of any worker replays it.
+    """
+    with _borrowing:
+        journal = _idle.pop() if _idle else None
+    if journal is None:
+        journal = Journal(journal_directory())
+    try:
+        yield journal
+    finally:
+        if journal.is_confirmed:
+            with _borrowing:
+                _idle.append(journal)
+        else:
+            journal.close()
 
 
-def close_own_journal() -> None:
-    journal = _own.pop(os.getpid(), None)
-    if journal is not None:
-        journal.close()
+def close_journals() -> None:
+    """Close those that nobody uses, e.g. when the worker ends."""
+    with _borrowing:
+        while _idle:
+            _idle.pop().close()
 
 
 @dataclass

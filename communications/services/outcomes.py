@@ -2,21 +2,22 @@
 
 import json
 import random
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Count, F
+from django.db.models.fields.json import KeyTransform
 
 from clients.models import ContactPoint
 from clients.services.gate import bump_gate
 from communications.choices import AttemptStatus, AttentionKind, Cause, OutcomeClass, Status, Urgency
 from communications.models import DeliveryAttempt, DeliveryEvent
-from communications.rules.retry import Action, CallFacts, NextStep, cause_of, next_step
-from communications.services import attempts, lifecycle
+from communications.rules.retry import Action, CallFacts, NextStep, move_of, next_step, settled
+from communications.services import attempts, fallbacks, lifecycle
 from communications.services.journal import JournalLine
 from communications.services.lifecycle import Transition
 from core import attention
@@ -40,6 +41,11 @@ class Ended:
     degraded: str = ""
 
     @property
+    def tells_all(self) -> bool:
+        """Told by the worker that fenced it, and settled by itself: nothing has to be looked up."""
+        return self.key is not None and self.line.outcome_class is OutcomeClass.ACCEPTED
+
+    @property
     def attempt_status(self) -> AttemptStatus:
         if self.line.outcome_class is None:
             return AttemptStatus.NOT_CALLED
@@ -55,56 +61,87 @@ class Ended:
 
 @dataclass(frozen=True)
 class _Judged:
-    """One end with the attempt's row and what follows."""
+    """One end with what follows. `row` and `facts` are there unless the outcome settles everything by itself."""
 
     ended: Ended
-    row: dict[str, Any]
+    row: Mapping[str, Any]
     step: NextStep | None  # None: the call was never begun
+    facts: CallFacts | None = None
+    next_channel: Channel | None = None
 
     @property
     def communication_id(self) -> UUID:
         return self.ended.line.communication_id
 
     @property
+    def attempt_id(self) -> UUID:
+        return self.ended.line.attempt_id
+
+    @property
     def outcome(self) -> OutcomeClass | None:
         return self.ended.line.outcome_class
 
+    @property
+    def would_leave(self) -> bool:
+        """Whether it goes on to another channel if one is left."""
+        if self.facts is None:
+            return False
+        return next_step(replace(self.facts, has_fallback=True)).action is Action.FALLBACK
 
-def record(*, ended: Sequence[Ended], actor: str, now: datetime) -> frozenset[UUID]:
+
+def record(*, ended: Sequence[Ended], actor: str, now: datetime, durable: bool = True) -> frozenset[UUID]:
     """Store the ends of calls in one transaction; returns the ids of attempts that are not known here.
 
-    Locks are taken in the order clients, communications, attempts, as everywhere. A word that comes too late for
-    its lease still counts as evidence: acceptance always, refusal while its attempt is the newest.
+    Locks are taken in the order clients, requests, communications, attempts. A word that comes too late for its
+    lease still counts as evidence: acceptance always, refusal while its attempt is the newest. With `durable` false
+    it does not wait for the database's disk: the caller keeps its journal until a later commit did.
     """
     with transaction.atomic():
-        rows = _attempt_rows([end.line.attempt_id for end in ended])
-        known = [end for end in ended if end.line.attempt_id in rows]
+        if not durable:
+            _do_not_wait_for_disk()
+        rows = _attempt_rows([end.line.attempt_id for end in ended if not end.tells_all])
+        known = [end for end in ended if end.tells_all or end.line.attempt_id in rows]
         weak = _weak_counts(
             [end for end in known if end.line.outcome_class is OutcomeClass.WEAK_RECIPIENT], rows
         )
-        judged = [_judge(end, rows[end.line.attempt_id], weak, now) for end in known]
+        judged = [_judge(end, rows.get(end.line.attempt_id, {}), weak, now) for end in known]
         _mark_undeliverable(judged, now)
+        judged = _with_next_channels(judged)
         changed = _move(judged, actor, now)
         attempts.finish([_result(item.ended) for item in judged])
         _tell([item for item in judged if item.communication_id in changed], now)
-    return frozenset(end.line.attempt_id for end in ended) - rows.keys()
+    return frozenset(end.line.attempt_id for end in ended) - {end.line.attempt_id for end in known}
+
+
+def _do_not_wait_for_disk() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit TO off")
 
 
 def _attempt_rows(attempt_ids: Collection[UUID]) -> dict[UUID, dict[str, Any]]:
+    if not attempt_ids:
+        return {}
     related = {
         "client_id": F("communication__client_id"),
+        "request_id": F("communication__request_id"),
         "urgency": F("communication__urgency"),
         "message_type": F("communication__message_type"),
         "retry_count": F("communication__retry_count"),
         "put_back_count": F("communication__put_back_count"),
         "expires_at": F("communication__expires_at"),
         "deliver_by": F("communication__request__deliver_by"),
+        "fallbacks": KeyTransform("fallbacks", "communication__request__strategy"),
     }
     rows = DeliveryAttempt.objects.filter(id__in=attempt_ids)
-    return {row["id"]: dict(row) for row in rows.values("id", "channel", "contact_point_id", **related)}
+    return {
+        row["id"]: dict(row)
+        for row in rows.values("id", "communication_id", "channel", "contact_point_id", **related)
+    }
 
 
-def _weak_counts(weak: Sequence[Ended], rows: dict[UUID, dict[str, Any]]) -> dict[UUID, tuple[int, int]]:
+def _weak_counts(
+    weak: Sequence[Ended], rows: Mapping[UUID, Mapping[str, Any]]
+) -> dict[UUID, tuple[int, int]]:
     """Per attempt: weak outcomes of its communication before it, and of its address in a row, with it."""
     counts: dict[UUID, tuple[int, int]] = {}
     for end in weak:
@@ -123,29 +160,47 @@ def _weak_counts(weak: Sequence[Ended], rows: dict[UUID, dict[str, Any]]) -> dic
     return counts
 
 
-def _judge(end: Ended, row: dict[str, Any], weak: dict[UUID, tuple[int, int]], now: datetime) -> _Judged:
+def _judge(
+    end: Ended, row: Mapping[str, Any], weak: Mapping[UUID, tuple[int, int]], now: datetime
+) -> _Judged:
     outcome = end.line.outcome_class
     if outcome is None:
         return _Judged(end, row, None)
+    if (step := settled(outcome)) is not None:
+        return _Judged(end, row, step)
     weak_before, weak_in_a_row = weak.get(end.line.attempt_id, (0, 1))
     seconds = end.line.retry_after_seconds
     deadlines = [moment for moment in (row["expires_at"], row["deliver_by"]) if moment is not None]
-    step = next_step(
-        CallFacts(
-            outcome=outcome,
-            channel=Channel(row["channel"]),
-            urgency=Urgency(row["urgency"]),
-            now=now,
-            deadline=min(deadlines),
-            retries_spent=row["retry_count"],
-            put_backs=row["put_back_count"],
-            weak_before=weak_before,
-            weak_in_a_row=weak_in_a_row,
-            retry_after=timedelta(seconds=seconds) if seconds is not None else None,
-            jitter=random.random(),  # noqa: S311 - spreads retries, guards nothing
-        )
+    facts = CallFacts(
+        outcome=outcome,
+        channel=Channel(row["channel"]),
+        urgency=Urgency(row["urgency"]),
+        now=now,
+        deadline=min(deadlines),
+        retries_spent=row["retry_count"],
+        put_backs=row["put_back_count"],
+        weak_before=weak_before,
+        weak_in_a_row=weak_in_a_row,
+        retry_after=timedelta(seconds=seconds) if seconds is not None else None,
+        jitter=random.random(),  # noqa: S311 - spreads retries, guards nothing
     )
-    return _Judged(end, row, step)
+    return _Judged(end, row, next_step(facts), facts)
+
+
+def _with_next_channels(judged: Sequence[_Judged]) -> list[_Judged]:
+    """Those that leave their channel get the next one that is left for them."""
+    leaving = {item.attempt_id: item.row for item in judged if item.would_leave}
+    chosen = fallbacks.choose(leaving)
+    return [
+        replace(
+            item,
+            step=next_step(replace(item.facts, has_fallback=True)),
+            next_channel=chosen[item.attempt_id],
+        )
+        if item.attempt_id in chosen and item.facts is not None
+        else item
+        for item in judged
+    ]
 
 
 def _move(judged: Sequence[_Judged], actor: str, now: datetime) -> set[UUID]:
@@ -185,21 +240,28 @@ def _what_was_sent(end: Ended) -> dict[str, Any]:
 
 
 def _next_status(item: _Judged, now: datetime) -> tuple[Status, Cause, dict[str, Any]]:
-    step, row, outcome = item.step, item.row, item.outcome
+    step, outcome = item.step, item.outcome
     if step is None or outcome is None:
         return Status.SCHEDULED, Cause.NOT_CALLED, {"due_at": now}
-    if step.action is Action.SENT:
-        return Status.SENT, Cause.ACCEPTED, {"put_back_count": 0}
-    if step.action is Action.IN_DOUBT:
-        return Status.IN_DOUBT, Cause.OUTCOME_UNKNOWN, {}
-    if step.action is Action.FAILED:
-        return Status.FAILED, Cause.NO_CHANNEL_LEFT, {}
-    changes: dict[str, Any] = {"due_at": step.due_at or now}
-    if step.action is Action.PUT_BACK:
-        changes["put_back_count"] = row["put_back_count"] + 1
-    elif step.spends_retry:
-        changes |= {"retry_count": row["retry_count"] + 1, "put_back_count": 0}
-    return Status.SCHEDULED, cause_of(outcome), changes
+    to, cause = move_of(step.action, outcome)
+    return to, cause, _changes(item, step, now)
+
+
+def _changes(item: _Judged, step: NextStep, now: datetime) -> dict[str, Any]:
+    match step.action:
+        case Action.SENT:
+            return {"put_back_count": 0}
+        case Action.FALLBACK:
+            # A new channel has its own retries and is composed anew when it is sent.
+            return {"channel": item.next_channel, "due_at": now, "retry_count": 0, "put_back_count": 0}
+        case Action.PUT_BACK:
+            return {"due_at": step.due_at, "put_back_count": item.row["put_back_count"] + 1}
+        case Action.RETRY if step.spends_retry:
+            return {"due_at": step.due_at, "retry_count": item.row["retry_count"] + 1, "put_back_count": 0}
+        case Action.RETRY:
+            return {"due_at": step.due_at}
+        case Action.FAILED | Action.IN_DOUBT:
+            return {}
 
 
 def _evidence(item: _Judged, actor: str, now: datetime) -> Transition | None:
@@ -217,11 +279,13 @@ def _evidence(item: _Judged, actor: str, now: datetime) -> Transition | None:
         )
     if item.ended.attempt_status not in _NOT_ARRIVED:
         return None
-    to, _, changes = _next_status(item, now)
+    to, cause, changes = _next_status(item, now)
+    if to is Status.SCHEDULED and cause is not Cause.NEXT_CHANNEL:
+        cause = Cause.EVIDENCE_NOT_ARRIVED
     return Transition(
         line.communication_id,
         to,
-        Cause.EVIDENCE_NOT_ARRIVED if to is Status.SCHEDULED else Cause.NO_CHANNEL_LEFT,
+        cause,
         actor,
         line.at,
         attempt_id=line.attempt_id,

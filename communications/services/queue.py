@@ -3,16 +3,18 @@
 Leases live on the database's clock. Due times follow the product's clock (`offset` is the demo's, else zero).
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from functools import cache
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 from django.db import connection, transaction
 
 from communications.choices import AttentionKind, Cause, Status
 from communications.rules.message_types import PRIORITIES
+from communications.rules.shares import kept_for_later
 from communications.services import lifecycle
 from communications.services.attempts import mark_unknown
 from communications.services.lifecycle import Transition
@@ -34,57 +36,77 @@ class Claim:
     claimed_at: datetime
 
 
-def claim_due(*, limit: int, offset: timedelta, worker: str, suspicious: bool = False) -> Claim | None:
+def claim_due(
+    *,
+    limit: int,
+    offset: timedelta,
+    worker: str,
+    suspicious: bool = False,
+    priorities: Sequence[int] = PRIORITIES,
+) -> Claim | None:
     """Lease up to `limit` due rows, or None when nothing is due. Never waits for another worker.
 
-    One index scan per priority, so future rows are not walked. Rows that were lost with their worker several times
+    The most urgent first, each with its share (`rules.shares`). Rows that were lost with their worker several times
     are `suspicious` and claimed only when asked for, so that, one at a time, they take nothing else down.
     """
     with transaction.atomic():
-        now = _database_now()
-        ids: list[UUID] = []
-        for priority in PRIORITIES:
-            if len(ids) < limit:
-                ids += _due(priority, limit - len(ids), now + offset, suspicious=suspicious)
-        if not ids:
+        due = _due(priorities, limit, offset, suspicious=suspicious)
+        if not due:
             return None
-        token = uuid4()
-        applied = lifecycle.apply(
-            (
-                Transition(
-                    communication_id=row,
-                    to=Status.SENDING,
-                    cause=Cause.CLAIMED,
-                    actor=worker,
-                    at=now + offset,
-                    changes={"lease_token": token, "lease_expires_at": now + LEASE, "call_started_at": None},
-                )
-                for row in ids
-            ),
-            now=now + offset,
+        now, token = due[0][1], uuid4()
+        claimed = lifecycle.claim(
+            ids=[row for row, _ in due],
+            lease_token=token,
+            lease_expires_at=now + LEASE,
+            actor=worker,
+            at=now + offset,
         )
-        return Claim(token, tuple(row for row in ids if row in applied.changed), now)
+        return Claim(token, tuple(row for row, _ in due if row in claimed), now)
 
 
-def _due(priority: int, limit: int, now: datetime, *, suspicious: bool) -> list[UUID]:
-    # The instant is bound: a volatile clock_timestamp() in here could not be looked up in the index.
-    sql = f"""
-        SELECT id FROM crm_communications
-         WHERE status = 'scheduled' AND priority = %s AND due_at <= %s
+def has_due(*, priorities: Sequence[int], offset: timedelta) -> bool:
+    sql = """
+        SELECT EXISTS (SELECT FROM crm_communications
+                        WHERE status = 'scheduled' AND priority = ANY(%(priorities)s)
+                          AND due_at <= now() + %(offset)s)
+    """
+    with connection.cursor() as cursor:
+        parameters: dict[str, Any] = {"priorities": list(priorities), "offset": offset}
+        cursor.execute(sql, parameters)
+        ((found,),) = cursor.fetchall()
+    return bool(found)
+
+
+def _due(
+    priorities: Sequence[int], limit: int, offset: timedelta, *, suspicious: bool
+) -> list[tuple[UUID, datetime]]:
+    """The rows, locked, each with the database's time."""
+    parameters: dict[str, Any] = {"limit": limit, "offset": offset}
+    for place, kept in enumerate(kept_for_later(priorities, limit)):
+        parameters |= {f"priority_{place}": priorities[place], f"kept_{place}": kept}
+    with connection.cursor() as cursor:
+        cursor.execute(_due_sql(len(priorities), suspicious=suspicious), parameters)
+        rows: list[tuple[UUID, datetime]] = cursor.fetchall()
+    return rows
+
+
+@cache
+def _due_sql(priorities: int, *, suspicious: bool) -> str:
+    """One index scan per priority, so that rows that are not due yet are not walked, whatever their priority."""
+    scans = ", ".join(_scan(place, suspicious=suspicious) for place in range(priorities))
+    every = " UNION ALL ".join(f"SELECT * FROM due_{place}" for place in range(priorities))  # noqa: S608 - numbers of ours
+    return f"WITH {scans} SELECT id, now() FROM ({every}) AS due ORDER BY place, due_at"  # noqa: S608 - as above
+
+
+def _scan(place: int, *, suspicious: bool) -> str:
+    taken = "".join(f" - (SELECT count(*) FROM due_{before})" for before in range(place))  # noqa: S608 - as above
+    # now() and not clock_timestamp(): what is volatile cannot be looked up in an index.
+    return f"""due_{place} AS MATERIALIZED (
+        SELECT id, {place} AS place, due_at FROM crm_communications
+         WHERE status = 'scheduled' AND priority = %(priority_{place})s AND due_at <= now() + %(offset)s
            AND lapsed_leases {">=" if suspicious else "<"} {ALONE_AFTER_LAPSES}
-         ORDER BY due_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
-    """  # noqa: S608 - the operator is one of two literals, the number a constant
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [priority, now, limit])
-        return [row[0] for row in cursor.fetchall()]
-
-
-def _database_now() -> datetime:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        ((now,),) = cursor.fetchall()
-    value: datetime = now
-    return value
+         ORDER BY due_at LIMIT greatest(%(limit)s - %(kept_{place})s{taken}, 0) FOR NO KEY UPDATE SKIP LOCKED
+    )"""  # noqa: S608 - numbers and one of two operators; values are bound
 
 
 def renew_lease(*, lease_token: UUID, ids: Collection[UUID]) -> None:
@@ -95,6 +117,14 @@ def renew_lease(*, lease_token: UUID, ids: Collection[UUID]) -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute(sql, [LEASE.total_seconds(), list(ids), lease_token])
+
+
+def _database_now() -> datetime:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        ((now,),) = cursor.fetchall()
+    value: datetime = now
+    return value
 
 
 def release_lapsed(*, actor: str, now: datetime) -> int:

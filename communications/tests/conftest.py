@@ -6,7 +6,7 @@ import pytest
 from pytest_django import Settings
 
 from communications.gateway import close_connectors
-from communications.services.journal import close_own_journal
+from communications.services.journal import close_journals
 from communications.services.templates import load_builtin_templates
 from core.tests.api.callers import own_cache  # noqa: F401 - an autouse fixture: circuits and rates are of one test
 from sandbox.testing import Sandbox, running_sandbox
@@ -31,7 +31,7 @@ def smtp(sandbox: Sandbox, settings: Settings, tmp_path: Path) -> Iterator[Sandb
     settings.CRM_STATE_DIR = tmp_path
     yield sandbox
     close_connectors()
-    close_own_journal()
+    close_journals()
 
 
 @pytest.fixture

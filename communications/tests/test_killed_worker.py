@@ -1,6 +1,5 @@
 """A worker process killed with SIGKILL at the worst moments: nothing lost, nothing twice (REL-6)."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -11,13 +10,13 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.db import connection
 
 from communications.choices import AttemptStatus, Status
 from communications.models import Communication
 from communications.services.dispatch import dispatch_due
 from communications.services.reconcile import reconcile
 from communications.tests.factories import a_communication
+from communications.tests.worker_process import worker_environment
 from core import clock
 from core.tests.races import wait_until
 from sandbox.testing import Sandbox
@@ -32,22 +31,7 @@ WORKER = (
 @contextmanager
 def a_worker(smtp: Sandbox, state: Path, program: str = WORKER) -> Iterator[subprocess.Popen[bytes]]:
     """A process of its own that works on this test's database and sends to this test's catcher."""
-    database = connection.settings_dict
-    host = database["HOST"] or database["OPTIONS"]["host"]
-    login = f"{database['USER']}:{database['PASSWORD']}" if database["PASSWORD"] else database["USER"]
-    url = f"postgres://{login}@/{database['NAME']}?host={host}"
-    if database["PORT"]:
-        url += f"&port={database['PORT']}"
-    environment = {
-        **os.environ,
-        "DJANGO_SETTINGS_MODULE": "crm_project.settings",
-        "DATABASE_URL": url,
-        "CRM_STATE_DIR": str(state),
-        "SMTP_HOST": smtp.smtp_host,
-        "SMTP_PORT": str(smtp.smtp_port),
-        "SMTP_USE_TLS": "false",
-        "SMTP_FROM_EMAIL": settings.SMTP_FROM_EMAIL,
-    }
+    environment = worker_environment(smtp, state)
     worker = subprocess.Popen([sys.executable, "-c", program], env=environment, cwd=settings.BASE_DIR)
     try:
         yield worker

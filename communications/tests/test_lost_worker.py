@@ -13,9 +13,9 @@ from django.db import DatabaseError, connection
 
 from communications.choices import AttemptStatus, Cause, OutcomeClass, Status
 from communications.models import Communication, DeliveryEvent
-from communications.services import dispatch, outcomes
+from communications.services import batch, outcomes
 from communications.services.dispatch import dispatch_due
-from communications.services.journal import close_own_journal, journal_directory, own_journal
+from communications.services.journal import Journal, JournalLine, journal_directory
 from communications.services.queue import claim_due, release_lapsed, renew_lease
 from communications.services.reconcile import reconcile
 from communications.tests.factories import a_communication
@@ -28,9 +28,20 @@ from communications.tests.steps import (
 )
 from core import clock
 from core.models import AttentionItem
+from core.tests.races import Call, wait_until
 from sandbox.testing import Sandbox
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("templates")]
+
+
+def leave_behind(*lines: JournalLine, torn: bytes = b"") -> None:
+    """The journal of a worker that died."""
+    journal = Journal(journal_directory())
+    for line in lines:
+        journal.append(line)
+    with journal.path.open("ab") as file:
+        file.write(torn)
+    journal.close()
 
 
 def test_a_wish_to_cancel_outlives_a_lost_worker(smtp: Sandbox) -> None:
@@ -98,8 +109,7 @@ def test_a_suspicious_row_is_sent_although_others_are_always_due(smtp: Sandbox) 
 
 def test_a_lost_workers_journal_tells_that_the_call_was_accepted(smtp: Sandbox) -> None:
     row, line = a_fenced_call()
-    own_journal().append(line)
-    close_own_journal()
+    leave_behind(line)
     lapse(row)
     reconcile(actor="worker:b", now=clock.now())
     reconcile(actor="worker:b", now=clock.now())
@@ -114,8 +124,7 @@ def test_a_journal_found_after_the_lease_was_released_is_late_evidence(smtp: San
     release_lapsed(actor="worker:b", now=clock.now())
     row.refresh_from_db()
     assert row.status == Status.IN_DOUBT
-    own_journal().append(line)
-    close_own_journal()
+    leave_behind(line)
     reconcile(actor="worker:b", now=clock.now())
     row.refresh_from_db()
     assert (row.status, row.attempts.get().delivery_status) == (Status.SENT, AttemptStatus.ACCEPTED)
@@ -179,11 +188,49 @@ def test_a_lease_is_renewed_by_its_holder_alone_and_only_while_it_lives(smtp: Sa
 def test_a_batch_that_takes_too_long_gives_back_what_it_has_not_called(
     smtp: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatch, "_RENEWAL_ENDS_AFTER", timedelta(seconds=-1))
+    monkeypatch.setattr(batch, "_RENEWAL_ENDS_AFTER", timedelta(seconds=-1))
     row = a_communication()
     dispatch_due(seconds=0)
     row.refresh_from_db()
     assert (row.status, story(row)[-1], smtp.messages()) == (Status.SCHEDULED, Cause.NOT_CALLED, [])
+
+
+def test_a_lease_is_renewed_while_a_call_takes_its_time(
+    smtp: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "_RENEW_AFTER", timedelta(milliseconds=50))
+    row = a_communication()
+    smtp.behave("delay", seconds=3)
+    sending = Call(dispatch_due)
+    wait_until(smtp.messages)
+    row.refresh_from_db()
+    first = row.lease_expires_at
+
+    def is_renewed() -> bool:
+        row.refresh_from_db()
+        return row.lease_expires_at is not None and first is not None and row.lease_expires_at > first
+
+    wait_until(is_renewed)
+    assert row.status == Status.SENDING
+    sending.finish()
+
+
+def test_when_the_database_goes_in_the_middle_no_outcome_is_lost(smtp: Sandbox) -> None:
+    """REL-5: one group is recorded while the next is called; both are in the journal, and nothing is sent again."""
+    rows = [a_communication() for _ in range(30)]
+    Communication.objects.update(priority=7)  # the lowest has a whole claim for itself
+    with a_database_that_refuses_outcomes(), pytest.raises(DatabaseError):
+        dispatch_due()
+    called = len(smtp.messages())
+    assert called > 12, "the calls of the next group had begun"
+    reconcile(actor="worker:b", now=clock.now())
+    assert Communication.objects.filter(status=Status.SENT).count() == called
+    Communication.objects.filter(status=Status.SENDING).update(
+        lease_expires_at=clock.now() - timedelta(seconds=1)
+    )
+    reconcile(actor="worker:b", now=clock.now())
+    dispatch_due()
+    assert Communication.objects.filter(status=Status.SENT).count() == len(smtp.messages()) == len(rows)
 
 
 def test_recording_twice_changes_nothing(smtp: Sandbox) -> None:
@@ -199,12 +246,7 @@ def test_recording_twice_changes_nothing(smtp: Sandbox) -> None:
 def test_lines_that_cannot_be_stored_are_set_aside_and_block_nothing(smtp: Sandbox) -> None:
     row, line = a_fenced_call()
     foreign = replace(line, attempt_id=uuid4())
-    journal = own_journal()
-    journal.append(foreign)
-    journal.append(line)
-    with journal.path.open("ab") as file:
-        file.write(b"{torn")
-    close_own_journal()
+    leave_behind(foreign, line, torn=b"{torn")
     reconcile(actor="worker:b", now=clock.now())
     row.refresh_from_db()
     (rejected,) = journal_directory().glob("*.rejected")
@@ -215,9 +257,7 @@ def test_lines_that_cannot_be_stored_are_set_aside_and_block_nothing(smtp: Sandb
 
 def test_a_line_that_breaks_our_own_code_is_set_aside_too(smtp: Sandbox) -> None:
     row, line = a_fenced_call()
-    journal = own_journal()
-    journal.append(replace(line, retry_after_seconds=1e300))
-    close_own_journal()
+    leave_behind(replace(line, retry_after_seconds=1e300))
     lapse(row)
     assert reconcile(actor="worker:b", now=clock.now()) == 1
     row.refresh_from_db()
@@ -227,7 +267,7 @@ def test_a_line_that_breaks_our_own_code_is_set_aside_too(smtp: Sandbox) -> None
 
 def test_a_line_that_does_not_fit_on_the_disk_leaves_nothing_of_itself(smtp: Sandbox) -> None:
     _, line = a_fenced_call()
-    journal = own_journal()
+    journal = Journal(journal_directory())
     journal.append(line)
     whole = journal.path.stat().st_size
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -263,8 +303,10 @@ def test_what_was_learned_late_keeps_both_times(smtp: Sandbox) -> None:
 
 def test_a_live_workers_journal_is_left_alone(smtp: Sandbox) -> None:
     row, line = a_fenced_call()
-    own_journal().append(line)
+    journal = Journal(journal_directory())
+    journal.append(line)
     reconcile(actor="worker:b", now=clock.now())
     row.refresh_from_db()
     assert row.status == Status.SENDING
-    assert own_journal().path.exists()
+    assert journal.path.exists()
+    journal.close()

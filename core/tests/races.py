@@ -46,6 +46,9 @@ class Gate:
     def open(self) -> None:
         self._opened.set()
 
+    def is_open(self) -> bool:
+        return self._opened.is_set()
+
     def wait(self) -> None:
         assert self._opened.wait(DEADLINE_SECONDS), "nobody opened the gate"
 

@@ -12,7 +12,7 @@ from communications.rules.retry import (
     RATE_LIMIT_MAX,
     Action,
     CallFacts,
-    cause_of,
+    move_of,
     next_step,
     rate_limit_delay,
     retry_delay,
@@ -124,13 +124,13 @@ def test_what_else_an_outcome_does(outcome, values, flags):
     ],
 )
 def test_why_it_goes_back_to_the_queue(outcome, cause):
-    assert cause_of(OutcomeClass(outcome)) is cause
+    for action in (Action.RETRY, Action.PUT_BACK):
+        assert move_of(action, OutcomeClass(outcome)) == (Status.SCHEDULED, cause)
 
 
-@pytest.mark.parametrize("outcome", ["accepted", "recipient", "content", "opted_out", "ambiguous"])
-def test_other_classes_never_go_back_to_the_queue(outcome):
-    with pytest.raises(KeyError):
-        cause_of(OutcomeClass(outcome))
+@pytest.mark.parametrize("outcome", OutcomeClass)
+def test_the_next_channel_is_a_cause_of_its_own_whatever_the_class(outcome):
+    assert move_of(Action.FALLBACK, outcome) == (Status.SCHEDULED, Cause.NEXT_CHANNEL)
 
 
 @pytest.mark.parametrize(("spent", "minutes"), [(0, 1), (1, 5), (2, 15)])
@@ -201,7 +201,10 @@ def test_nothing_waits_past_its_deadline_or_retries_for_ever(facts):
     found = next_step(facts)
     if found.due_at is not None:
         assert NOW <= found.due_at < facts.deadline
-        assert decide(Status.SENDING, Status.SCHEDULED, cause_of(facts.outcome)) is Status.SCHEDULED
+    to, cause = move_of(found.action, facts.outcome)
+    assert decide(Status.SENDING, to, cause) is to, (
+        "every class with every action is a move that the table knows"
+    )
     if found.action is Action.FALLBACK:
         assert facts.has_fallback
     if found.spends_retry:
