@@ -8,16 +8,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime
 from django.conf import settings
 
+from communications.agents.rendering import compiled
 from communications.choices import MessageType
 from communications.models.template import TemplateVersion
 from communications.rules.generic_wording import Wording, wording_of
-from communications.rules.template_rules import Variable, fit, parse_variables
+from communications.rules.template_rules import Variable, fit
 
 DEFAULT_EVENT = "event"
 # Control characters, halves of surrogate pairs, and marks that turn the direction of the text that follows.
@@ -49,6 +51,9 @@ def printable(text: str) -> str:
 
 
 def one_line(text: str) -> str:
+    if text.isprintable() and "  " not in text:
+        # Nearly every text: nothing invisible, and no space but single ones.
+        return text.strip()
     return _SPACE.sub(" ", printable(_SPACE.sub(" ", text))).strip()
 
 
@@ -57,6 +62,7 @@ def event_words(facts: MessageFacts) -> str:
     return one_line((facts.event_type or "").replace("_", " ")) or DEFAULT_EVENT
 
 
+@lru_cache(maxsize=1024)
 def local_time(instant: datetime, zone: str) -> str:
     """Wall-clock time with its zone named: Sat 21 Nov 2026, 14:30 (Asia/Kolkata)."""
     local = instant.astimezone(ZoneInfo(zone))
@@ -91,7 +97,7 @@ def template_values(version: TemplateVersion, facts: MessageFacts) -> dict[str, 
     Raises WrongShapeError when the context holds something that cannot be printed. An optional variable
     without a value and without a default is the empty text, for `{% if %}` to see.
     """
-    values = {variable.name: _value(variable, facts) for variable in parse_variables(version.variables)}
+    values = {variable.name: _value(variable, facts) for variable in compiled(version).variables}
     wording = wording_for(facts)
     currency = facts.variables.get("currency")
     return values | {
