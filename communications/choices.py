@@ -144,6 +144,7 @@ class Cause(StrEnum):
     CANCEL_REQUESTED = "cancel_requested"
     PLAN_CANCELLED = "plan_cancelled"
     REPLACED = "replaced"
+    QUESTION_CLOSED = "question_closed"
     ERASED = "erased"
     STAFF_RESEND = "staff_resend"
     STAFF_RETRY = "staff_retry"

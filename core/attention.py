@@ -2,7 +2,8 @@
 
 import json
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -20,13 +21,25 @@ _MAX_DEDUPE_KEY = 200
 _UPSERT = """
 INSERT INTO crm_attention_items AS item
     (id, kind, dedupe_key, target, details, occurrences, first_seen_at, last_seen_at, resolved_by)
-VALUES (%s, %s, %s, %s, %s::jsonb, 1, %s, %s, '')
+SELECT given.id, given.kind, given.dedupe_key, given.target, given.details::jsonb, given.occurrences, %s, %s, ''
+  FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[])
+       AS given(id, kind, dedupe_key, target, details, occurrences)
 ON CONFLICT (kind, dedupe_key) WHERE resolved_at IS NULL DO UPDATE
-SET occurrences = item.occurrences + 1,
+SET occurrences = item.occurrences + EXCLUDED.occurrences,
     details = EXCLUDED.details,
     last_seen_at = GREATEST(item.last_seen_at, EXCLUDED.last_seen_at)
 RETURNING *
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What to show to a person: once for each kind and dedupe key."""
+
+    kind: str
+    dedupe_key: str
+    target: str
+    details: Mapping[str, Any]
 
 
 def raise_item(
@@ -37,16 +50,22 @@ def raise_item(
     One statement, so any number of callers at once give one item. Parts that callers of the API choose may
     reach this: what looks personal in them is withheld, and such a dedupe key is kept as a keyed hash.
     """
-    values = [
-        uuid.uuid4(),
-        require_impersonal_text("kind", kind),
-        _impersonal_key(dedupe_key),
-        withhold_personal(target),
-        json.dumps(withhold_personal(details)),
-        now,
-        now,
-    ]
-    return AttentionItem.objects.raw(_UPSERT, values)[0]
+    (row,) = raise_items([Item(kind, dedupe_key, target, details)], now=now)
+    return row
+
+
+def raise_items(items: Iterable[Item], *, now: datetime) -> list[AttentionItem]:
+    """As `raise_item` for each, in one statement; those of one kind and dedupe key are one."""
+    rows: dict[tuple[str, str], list[Any]] = {}
+    for item in items:
+        kind, key = require_impersonal_text("kind", item.kind), _impersonal_key(item.dedupe_key)
+        row = rows.setdefault((kind, key), [uuid.uuid4(), kind, key, None, None, 0])
+        row[3:] = [withhold_personal(item.target), json.dumps(withhold_personal(item.details)), row[5] + 1]
+    if not rows:
+        return []
+    # In one order, so that two callers with the same items wait for each other, never in a ring.
+    columns = zip(*(rows[name] for name in sorted(rows)), strict=True)
+    return list(AttentionItem.objects.raw(_UPSERT, [now, now, *map(list, columns)]))
 
 
 def resolve(*, item_id: uuid.UUID, actor: str, now: datetime) -> AttentionItem:

@@ -8,12 +8,14 @@ import json
 import os
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cache
 from typing import Any, NoReturn
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 
+from core.copying import copy_in
 from core.crypto import KEY_BYTES, installation_data_keys, open_bytes, seal_bytes, unwrap_key, wrap_key
 from core.errors import Unreadable
 from core.fields import SealedField
@@ -24,13 +26,17 @@ __all__ = [
     "SecretKey",
     "Unreadable",
     "destroy_key",
-    "issue_key",
     "load_keys",
+    "new_key",
     "seal",
     "seal_for_installation",
+    "store_keys",
     "unseal",
     "unseal_for_installation",
 ]
+
+
+_encoder = DjangoJSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 class SecretKey:
@@ -49,9 +55,14 @@ class SecretKey:
         raise TypeError("A SecretKey cannot be serialised.")
 
 
-def issue_key() -> DataKey:
-    """A new client key. The plain key is known to nobody after this."""
-    return DataKey.objects.create(wrapped_key=wrap_key(os.urandom(KEY_BYTES)))
+def new_key() -> SecretKey:
+    """A key for a new client. What is sealed with it opens again only once `store_keys` has kept it."""
+    return SecretKey(uuid4(), os.urandom(KEY_BYTES))
+
+
+def store_keys(keys: Iterable[SecretKey]) -> None:
+    """Keeps new keys, encrypted with the installation's, by one statement."""
+    copy_in(DataKey, ({"id": key.data_key_id, "wrapped_key": wrap_key(key._bytes)} for key in keys))
 
 
 def load_keys(data_key_ids: Iterable[UUID]) -> dict[UUID, SecretKey]:
@@ -108,17 +119,15 @@ def unseal_for_installation(place: str, blob: bytes) -> Any:
 
 
 def _written(value: Any) -> bytes:
-    text = json.dumps(
-        value, cls=DjangoJSONEncoder, ensure_ascii=False, allow_nan=False, separators=(",", ":")
-    )
     # Providers send lone surrogates; they must survive rather than fail.
-    return text.encode("utf-8", "surrogatepass")
+    return _encoder.encode(value).encode("utf-8", "surrogatepass")
 
 
 def _read(plaintext: bytes) -> Any:
     return json.loads(plaintext.decode("utf-8", "surrogatepass"))
 
 
+@cache
 def _place(model: type[models.Model], field_name: str) -> bytes:
     field = model._meta.get_field(field_name)
     if not isinstance(field, SealedField):

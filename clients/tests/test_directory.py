@@ -10,9 +10,10 @@ from django.test.utils import CaptureQueriesContext
 from clients.models import Plan
 from clients.selectors.detail import get_client
 from clients.selectors.directory import TOTAL_CAP, ClientOrder, list_clients
-from clients.services.register import ContactDetails, PlanDetails, register_client, register_plan
+from clients.services.register import ContactDetails
+from clients.tests import factories
 from core.errors import Invalid, NotFound
-from core.sealing import destroy_key, load_keys
+from core.sealing import destroy_key
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -24,13 +25,7 @@ def a_client(number, name="", *, now=NOW, plans=(), **contact):
         if not contact
         else ContactDetails(name, **contact)
     )
-    client = register_client(reference=f"client-{number}", details=details, actor="staff:1", now=now)
-    key = load_keys([client.data_key_id])[client.data_key_id]
-    for reference in plans:
-        register_plan(
-            reference=reference, client=client, key=key, details=PlanDetails(event_type="wedding"), now=now
-        )
-    return client
+    return factories.a_client(f"client-{number}", details, now=now, plans=plans)
 
 
 def found(search, **options):

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from clients.choices import ContactKind, RevealReason
-from clients.services.register import ContactDetails, register_client
+from clients.services.register import ContactDetails
 from clients.services.reveal import reveal_contact
+from clients.tests.factories import a_client
 from core.errors import Invalid, NotFound
 from core.models import AuditEntry
 
@@ -18,9 +19,7 @@ NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
 @pytest.fixture
 def client():
     for email in ("old@clients.example", "priya@clients.example"):
-        client = register_client(
-            reference="c-1", details=ContactDetails("Priya", email=email), actor="staff:1", now=NOW
-        )
+        client = a_client("c-1", ContactDetails("Priya", email=email), now=NOW)
     return client
 
 

@@ -70,7 +70,7 @@ class ComposedHtml:
 def compose_text(version: TemplateVersion | None, facts: MessageFacts) -> ComposedText:
     """What is stored when a request is accepted. Never fails: the worst case is a short safe text.
 
-    `version` comes from `services.templates.version_for`, with its template loaded.
+    `version` comes from `services.templates.versions_for`, with its template loaded.
     """
     if version is None:
         log.warning("template missing", message_type=facts.message_type, error_code="no_generic")
@@ -159,5 +159,6 @@ def _tidy(text: str) -> str:
 
 
 def _preview(text: str) -> str:
-    line = one_line(text)
+    # The start is enough: nobody needs the whole text tidied for it.
+    line = one_line(text[: 10 * _PREVIEW_CHARACTERS])
     return line if len(line) <= _PREVIEW_CHARACTERS else line[: _PREVIEW_CHARACTERS - 1].rstrip() + "…"

@@ -8,11 +8,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
+from communications.agents.rendering import compiled
 from communications.choices import MessageType
 from communications.models.template import TemplateVersion
 from communications.rules.generic_wording import Wording, wording_of
@@ -51,6 +53,9 @@ def printable(text: str) -> str:
 
 
 def one_line(text: str) -> str:
+    if text.isprintable() and "  " not in text:
+        # Nearly every text: nothing invisible, and no space but single ones.
+        return text.strip()
     return _SPACE.sub(" ", printable(_SPACE.sub(" ", text))).strip()
 
 
@@ -59,6 +64,7 @@ def event_words(facts: MessageFacts) -> str:
     return one_line((facts.event_type or "").replace("_", " ")) or DEFAULT_EVENT
 
 
+@lru_cache(maxsize=1024)
 def local_time(instant: datetime, zone: str) -> str:
     """Wall-clock time with its zone named: Sat 21 Nov 2026, 14:30 (Asia/Kolkata)."""
     local = instant.astimezone(ZoneInfo(zone))
@@ -94,7 +100,7 @@ def template_values(version: TemplateVersion, facts: MessageFacts) -> dict[str, 
     Raises WrongShapeError when the context holds something that cannot be printed. An optional variable
     without a value and without a default is the empty text, for `{% if %}` to see.
     """
-    values = {variable.name: _value(variable, facts) for variable in version.declared}
+    values = {variable.name: _value(variable, facts) for variable in compiled(version).variables}
     wording = wording_for(facts)
     currency = facts.variables.get("currency")
     return values | {

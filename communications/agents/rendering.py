@@ -18,6 +18,8 @@ from django.template.defaulttags import ForNode, IfNode, TemplateLiteral
 
 from communications.models.template import TemplateVersion
 from communications.rules.mjml_rules import SourceProblem
+from communications.rules.template_rules import Variable as DeclaredVariable
+from communications.rules.template_rules import parse_variables
 
 _CACHED_VERSIONS = 256
 
@@ -55,6 +57,7 @@ _ENGINE = _MessageEngine(
 
 @dataclass(frozen=True)
 class CompiledVersion:
+    variables: tuple[DeclaredVariable, ...]
     subject: Template
     preheader: Template
     text: Template
@@ -151,6 +154,7 @@ class _CompiledVersions:
                 self._compiled.move_to_end(version.id)
                 return known
         compiled = CompiledVersion(
+            variables=parse_variables(version.variables),
             subject=compile_source(version.subject),
             preheader=compile_source(version.preheader),
             text=compile_source(version.text),

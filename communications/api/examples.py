@@ -193,3 +193,44 @@ EXPLANATION = [
         status_codes=["200"],
     )
 ]
+BULK = [
+    OpenApiExample(
+        "A welcome and a line that is wrong",
+        {
+            "accepted": 1,
+            "duplicates": 0,
+            "refused": 1,
+            "results": [
+                {
+                    "index": 0,
+                    "status": 202,
+                    "request_id": _REQUEST_ID,
+                    "duplicate": False,
+                    "communications": [
+                        {
+                            "communication_id": _COMMUNICATION_ID,
+                            "channel": "email",
+                            "role": "primary",
+                            "status": "scheduled",
+                            "scheduled_at": "2026-11-02T09:00:00Z",
+                        }
+                    ],
+                },
+                {
+                    "index": 1,
+                    "status": 400,
+                    "problem": {
+                        "type": "urn:crm:problem:invalid_json",
+                        "title": "Bad Request",
+                        "status": 400,
+                        "detail": "Line 2 cannot be read. This is not JSON: see line 1, column 1.",
+                        "instance": "/api/crm/communications/bulk",
+                        "code": "invalid_json",
+                    },
+                },
+            ],
+        },
+        response_only=True,
+        status_codes=["200"],
+    )
+]

@@ -9,9 +9,10 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from communications.choices import MessageType, Status, Urgency
+from communications.rules.message_types import MESSAGE_TYPES
 from communications.rules.references import client_reference_problem, plan_reference_problem
 from communications.selectors.history import MAX_LIMIT, MAX_OFFSET, HistoryFilters
 from communications.services.commands import ClientData, Idempotency, SubmitCommand
@@ -96,7 +97,13 @@ class CommunicationRequestSerializer(StrictSerializer):
         max_length=_MAX_KEY,
         help_text="Requests with one key are the same request, whatever their content says.",
     )
-    supersede = StrictBooleanField(required=False, help_text="Not supported yet: leave it out, or false.")
+    supersede = StrictBooleanField(
+        required=False,
+        help_text=(
+            "Planning starts again from this message's stage: the plan goes back to it, and what is unsent of it and "
+            "of later stages is replaced. For types with a stage."
+        ),
+    )
     send_at = InstantField(required=False, allow_null=True, help_text="Not before this instant.")
     deliver_by = InstantField(
         required=False,
@@ -120,10 +127,6 @@ class CommunicationRequestSerializer(StrictSerializer):
     def validate_client_id(self, value: str) -> str:
         return _sound(value, client_reference_problem(value))
 
-    def validate_supersede(self, value: bool) -> None:
-        if value:
-            raise ValidationError("A plan cannot be set back yet: leave this out.", code=_NOT_YET)
-
     def validate_expects_response(self, value: bool | None) -> None:
         if value:
             raise ValidationError("Answers cannot be waited for yet: leave this out.", code=_NOT_YET)
@@ -133,17 +136,25 @@ class CommunicationRequestSerializer(StrictSerializer):
             raise ValidationError("Attachments cannot be sent yet: leave them out.", code=_NOT_YET)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        problems = {}
         send_at, deliver_by = attrs.get("send_at"), attrs.get("deliver_by")
         if send_at and deliver_by and deliver_by <= send_at:
-            raise ValidationError(
-                {"deliver_by": [serializers.ErrorDetail("Give an instant after send_at.", "before_send_at")]}
-            )
+            problems["deliver_by"] = [ErrorDetail("Give an instant after send_at.", "before_send_at")]
+        if attrs.get("supersede") and not MESSAGE_TYPES[attrs["message_type"]].staged:
+            sentence = "Leave this out: messages of this type belong to no stage of the plan."
+            problems["supersede"] = [ErrorDetail(sentence, "no_stage")]
+        if problems:
+            raise ValidationError(problems)
         return attrs
 
 
 def submit_command(body: Any) -> SubmitCommand:
     """Raises ValidationError (422) naming every field that is wrong."""
-    form = CommunicationRequestSerializer.checked(body)
+    return command_of(CommunicationRequestSerializer.checked(body))
+
+
+def command_of(form: Mapping[str, Any]) -> SubmitCommand:
+    """The command of a form that was checked."""
     client = form.get("client") or {}
     return SubmitCommand(
         plan_reference=form["plan_id"],
@@ -156,17 +167,18 @@ def submit_command(body: Any) -> SubmitCommand:
         send_at=form.get("send_at"),
         deliver_by=form.get("deliver_by"),
         client=ClientData(**{name: client.get(name) for name in ("name", "email", "phone", "timezone")}),
+        supersede=form.get("supersede", False),
     )
 
 
-def idempotency_of(key: str | None, body: Any) -> Idempotency | None:
-    """The key of the header with the body in one form, so that spaces and the order of names do not matter."""
+def idempotency_of(key: str | None, body: Any, *, field: str = "Idempotency-Key") -> Idempotency | None:
+    """A key with what it came with in one form, so that spaces and the order of names do not matter."""
     if key is None:
         return None
     if not (0 < len(key) <= _MAX_KEY and key.isascii() and key.isprintable()):
         sentence = f"Use 1 to {_MAX_KEY} printable ASCII characters."
-        raise Invalid([FieldProblem("Idempotency-Key", "invalid_idempotency_key", sentence)])
-    return Idempotency(key=key, body=json.dumps(body, sort_keys=True).encode())
+        raise Invalid([FieldProblem(field, "invalid_idempotency_key", sentence)])
+    return Idempotency(key=key, body=json.dumps(body, sort_keys=True).encode(), field=field)
 
 
 @extend_schema_field({"type": "string", "examples": ["2026-12-15", "2026-12-15T09:00:00Z"]})
@@ -207,16 +219,12 @@ class HistoryQuerySerializer(StrictSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "cursor" in attrs and "offset" in attrs:
             raise ValidationError(
-                {
-                    "cursor": [
-                        serializers.ErrorDetail("Give a cursor or an offset, not both.", "cursor_and_offset")
-                    ]
-                }
+                {"cursor": [ErrorDetail("Give a cursor or an offset, not both.", "cursor_and_offset")]}
             )
         start, end = attrs.get("start_date"), attrs.get("end_date")
         if start and end and end <= start:
             raise ValidationError(
-                {"end_date": [serializers.ErrorDetail("Give an end after the start.", "before_start_date")]}
+                {"end_date": [ErrorDetail("Give an end after the start.", "before_start_date")]}
             )
         return attrs
 

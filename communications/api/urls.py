@@ -1,5 +1,6 @@
 from django.urls import path
 
+from communications.api.bulk_views import BulkView
 from communications.api.explain_views import ExplainView
 from communications.api.pauses import PausesView, PauseView
 from communications.api.strategy_views import ReasonsView, StrategyPreviewView
@@ -7,6 +8,7 @@ from communications.api.views import CommunicationsView, CommunicationView, Mess
 
 urlpatterns = [
     path("communications", CommunicationsView.as_view(), name="api-communications"),
+    path("communications/bulk", BulkView.as_view(), name="api-communications-bulk"),
     path("communications/<uuid:communication_id>", CommunicationView.as_view(), name="api-communication"),
     path("communications/<uuid:communication_id>/explain", ExplainView.as_view(), name="api-explain"),
     path("strategy/preview", StrategyPreviewView.as_view(), name="api-strategy-preview"),

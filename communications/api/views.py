@@ -20,7 +20,7 @@ from communications.api.forms import (
     idempotency_of,
     submit_command,
 )
-from communications.api.refusals import note_refusal
+from communications.api.refusals import Refused, note_refusals
 from communications.api.spooling import spool_request
 from communications.choices import MessageType
 from communications.rules.message_types import MESSAGE_TYPES
@@ -136,7 +136,7 @@ class CommunicationsView(ApiView):
         if self.caller.kind is CallerKind.SERVICE:
             # The refusal stands without its note: the caller is told all the same.
             with contextlib.suppress(*DATABASE_AWAY):
-                note_refusal(problems=field_problems(refusal), body=body, now=clock.now())
+                note_refusals([Refused(field_problems(refusal), body)], now=clock.now())
 
 
 class CommunicationView(ApiView):

@@ -1,9 +1,7 @@
 import uuid
-from functools import cached_property
 
 from django.db import models
 
-from communications.rules.template_rules import Variable, parse_variables
 from core.choices import Channel
 
 
@@ -63,8 +61,3 @@ class TemplateVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.template} v{self.number}"
-
-    @cached_property
-    def declared(self) -> tuple[Variable, ...]:
-        """`variables`, read once: a batch of messages shares one version."""
-        return parse_variables(self.variables)

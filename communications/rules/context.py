@@ -55,6 +55,11 @@ class Context:
     location: str | None
     variables: Mapping[str, Any]
 
+    @property
+    def holds_selection(self) -> bool:
+        """Whether it tells that the client has selected, in either shape of `selected_combination`."""
+        return bool(self.variables.get("selected_combination"))
+
 
 class _Refused(Exception):
     def __init__(self, code: str, message: str) -> None:

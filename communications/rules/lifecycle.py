@@ -40,6 +40,7 @@ _STOPPED: Final = (
     Cause.CALLER_CANCELLED,
     Cause.PLAN_CANCELLED,
     Cause.REPLACED,
+    Cause.QUESTION_CLOSED,
     Cause.ERASED,
 )
 

@@ -270,6 +270,13 @@ DEADLINE_PASSED = _reason(
     "Give a deliver_by that lies ahead, or leave it out: {until} was over already.",
 )
 
+# What the plan's stage decides
+STAGE_PASSED = _reason(
+    "stage_passed",
+    "The plan has passed this step, and its message came before.",
+    "Not sent: the plan has passed this step.",
+)
+
 # Found by the check before sending
 ERASED = _reason("erased", "The client was erased.", "Not sent: the client was erased.")
 PLAN_CANCELLED = _reason("plan_cancelled", "The plan was cancelled.", "Not sent: the plan was cancelled.")

@@ -129,6 +129,18 @@ def decide(facts: Facts) -> Strategy:
     )
 
 
+def passed(facts: Facts) -> Strategy:
+    """Nothing is sent, because the plan has passed this step (`rules/stages.py`)."""
+    expires_at, _ = facts.expiry()
+    return Strategy(
+        deliveries=(),
+        fallbacks=(),
+        reasons=(reasons.STAGE_PASSED.because(),),
+        expires_at=expires_at,
+        refused=Cause.STAGE_PASSED,
+    )
+
+
 _Division = tuple[tuple[Channel, ...], tuple[Channel, ...]]
 
 

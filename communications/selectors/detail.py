@@ -1,6 +1,6 @@
 """Everything about one communication or one request, opened for a caller who may read it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -103,6 +103,17 @@ def get_request_outcome(request_id: UUID) -> RequestOutcome:
         communications=rows,
         recipient=_masked_recipient(rows[0]) if rows else None,
     )
+
+
+def communications_of(request_ids: Collection[UUID]) -> dict[UUID, list[Communication]]:
+    """The communications of each request, the primary first, with what a line about them tells. One query."""
+    found: dict[UUID, list[Communication]] = {request_id: [] for request_id in request_ids}
+    lines = Communication.objects.only("request_id", "channel", "role", "status", "due_at", "waits_for")
+    for row in lines.filter(request_id__in=request_ids).order_by("created_at", "id"):
+        found[row.request_id].append(row)
+    for rows in found.values():
+        rows.sort(key=lambda row: row.role != Role.PRIMARY)
+    return found
 
 
 def is_waiting(request_id: UUID) -> bool:

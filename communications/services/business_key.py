@@ -1,14 +1,16 @@
 """Which requests are the same one said twice (engine.md §Idempotency)."""
 
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q
 
-from clients.models import Client, Plan
-from communications.choices import MessageType, Status
-from communications.models import Communication, CommunicationRequest
+from communications.choices import Cause, MessageType, Status
+from communications.models import Communication, CommunicationRequest, DeliveryEvent
 from communications.rules.business_key import business_key_material
 from communications.rules.context import Context
 from communications.rules.message_types import MESSAGE_TYPES
@@ -40,40 +42,95 @@ def make(*, command: SubmitCommand, context: Context) -> str:
     )
 
 
-def find_holder(
-    *, key: str, client: Client, plan: Plan, message_type: MessageType, now: datetime
-) -> UUID | None:
-    """The earlier request that this one repeats, or None, in which case the key is free for a new one.
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """An earlier request. `alive`: something of it was sent or will be. `gave_way`: it was stopped because the plan
+    went on, or something newer took its place."""
 
-    Call it with the client's row locked. A request of which nothing was sent and nothing will be holds no key.
-    """
-    alive = Communication.objects.filter(request=OuterRef("pk")).filter(
-        ~Q(status__in=[Status.CANCELLED, Status.FAILED]) | Q(sent_at__isnull=False)
+    id: UUID
+    business_key: str
+    holds_key: bool
+    created_at: datetime
+    alive: bool
+    gave_way: bool
+
+
+@dataclass(frozen=True)
+class History:
+    """What a plan has had of one message type, the newest first."""
+
+    message_type: MessageType
+    earlier: Sequence[Earlier] = ()
+
+    @property
+    def had(self) -> bool:
+        """Whether the client has been told, or would have been if nothing newer had come: a request that failed or
+        was cancelled by somebody told nothing."""
+        return any(each.alive or each.gave_way for each in self.earlier)
+
+    def holder(self, key: str, now: datetime) -> UUID | None:
+        """The request that one with this key repeats, or None: the key is free for a new one."""
+        holders = [each for each in self.earlier if each.holds_key and each.alive]
+        if MESSAGE_TYPES[self.message_type].staged:
+            return next((each.id for each in holders if each.business_key == key), None)
+        # Only the latest of its kind is compared with.
+        latest = holders[0] if holders else None
+        if latest is None or not self._repeats(latest, key, now - latest.created_at):
+            return None
+        return latest.id
+
+    def _repeats(self, latest: Earlier, key: str, age: timedelta) -> bool:
+        if self.message_type is MessageType.ERROR_NOTIFICATION:
+            # Whatever went wrong again within the hour, the client has been told once.
+            return age < _ERROR_WITHIN
+        return latest.business_key == key and age < _REPEAT_WITHIN
+
+    def let_go(self, key: str) -> list[UUID]:
+        """The requests that lose their keys to a new one with this key: those of which nothing was sent, and those
+        of types that may come again, of which only the latest counts."""
+        staged = MESSAGE_TYPES[self.message_type].staged
+        return [
+            each.id for each in self.earlier if each.holds_key and (not staged or each.business_key == key)
+        ]
+
+
+def find_histories(wanted: Collection[tuple[UUID, MessageType]]) -> dict[tuple[UUID, MessageType], History]:
+    """The history of each plan and type, by one query. Call it with the clients' rows locked."""
+    if not wanted:
+        return {}
+    types = {message_type for _, message_type in wanted}
+    # Types that may come again: what holds no key any more is of no interest, and may be much.
+    matters = Q(holds_key=True) | Q(message_type__in=[name for name in types if MESSAGE_TYPES[name].staged])
+    rows = (
+        CommunicationRequest.objects.filter(matters, plan_id__in={plan for plan, _ in wanted})
+        .filter(message_type__in=types)
+        .order_by("-created_at")
+        .values_list("plan_id", "message_type", "id", "business_key", "holds_key", "created_at")
+        .annotate(alive=_is_alive(), gave_way=_gave_way())
     )
-    same_kind = CommunicationRequest.objects.filter(
-        client=client, plan=plan, message_type=message_type, holds_key=True
+    found: dict[tuple[UUID, MessageType], list[Earlier]] = defaultdict(list)
+    for plan_id, message_type, *rest in rows:
+        found[plan_id, MessageType(message_type)].append(Earlier(*rest))
+    return {(plan, name): History(name, found.get((plan, name), ())) for plan, name in wanted}
+
+
+def release(*, request_ids: Collection[UUID]) -> None:
+    if request_ids:
+        CommunicationRequest.objects.filter(id__in=request_ids).update(holds_key=False)
+
+
+def _is_alive() -> Exists:
+    """Whether something of a request was sent or will be."""
+    return Exists(
+        Communication.objects.filter(request=OuterRef("pk")).filter(
+            ~Q(status__in=[Status.CANCELLED, Status.FAILED]) | Q(sent_at__isnull=False)
+        )
     )
-    holders = same_kind.filter(Exists(alive)).order_by("-created_at")
-    if MESSAGE_TYPES[message_type].staged:
-        holder = holders.filter(business_key=key).first()
-        released = same_kind.filter(business_key=key)
-    else:
-        holder = _latest_repeat(holders.first(), key, message_type, now)
-        # Only the latest of its kind is compared with, so an earlier equal one must not stand in the way.
-        released = same_kind
-    if holder is not None:
-        return holder.id
-    released.update(holds_key=False)
-    return None
 
 
-def _latest_repeat(
-    latest: CommunicationRequest | None, key: str, message_type: MessageType, now: datetime
-) -> CommunicationRequest | None:
-    if latest is None:
-        return None
-    age = now - latest.created_at
-    if message_type is MessageType.ERROR_NOTIFICATION:
-        # Whatever went wrong again within the hour, the client has been told once.
-        return latest if age < _ERROR_WITHIN else None
-    return latest if latest.business_key == key and age < _REPEAT_WITHIN else None
+def _gave_way() -> Exists:
+    return Exists(
+        DeliveryEvent.objects.filter(
+            communication__request=OuterRef("pk"), cause__in=[Cause.REPLACED, Cause.QUESTION_CLOSED]
+        )
+    )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from communications.choices import MessageType, Urgency
 from core.choices import Channel
@@ -23,7 +24,8 @@ class ClientData:
 class SubmitCommand:
     """One request. References are the caller's own; `context` is as the planner sent it, not yet normalised.
 
-    `urgency` None takes the message type's default. Instants are aware.
+    `urgency` None takes the message type's default. Instants are aware. `supersede`: planning starts again from this
+    type's stage.
     """
 
     plan_reference: str
@@ -36,11 +38,25 @@ class SubmitCommand:
     send_at: datetime | None = None
     deliver_by: datetime | None = None
     client: ClientData = ClientData()
+    supersede: bool = False
 
 
 @dataclass(frozen=True)
 class Idempotency:
-    """The caller's `Idempotency-Key` and what it came with, so that a key used again for something else shows."""
+    """The caller's `Idempotency-Key` and what it came with, so that a key used again for something else shows.
+
+    `field` is where it stood: a header, or the field of an item in a list of requests.
+    """
 
     key: str
     body: bytes
+    field: str = "Idempotency-Key"
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One request of several, with its own key if it has one, and the id that a new request is to get."""
+
+    command: SubmitCommand
+    idempotency_key: Idempotency | None = None
+    request_id: UUID | None = None

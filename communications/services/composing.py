@@ -1,7 +1,7 @@
 """From a checked communication to what its connector sends."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any, Final
@@ -38,7 +38,7 @@ class Prepared:
 
 def seal_content(composed: ComposedText, zone: str, key: SecretKey) -> bytes | None:
     """What is stored of a composed text, with the zone that its times are written in."""
-    return seal(Communication, "content", asdict(composed) | {"zone": zone}, key)
+    return seal(Communication, "content", vars(composed) | {"zone": zone}, key)
 
 
 def prepare(cleared: Cleared, *, attempt_id: UUID, now: datetime) -> Prepared:

@@ -1,5 +1,7 @@
 """`Idempotency-Key` (engine.md §Idempotency): same body, same answer; another body is refused; still running, 409."""
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -8,6 +10,7 @@ from django.db import connection
 
 from communications.models import IdempotencyKey
 from communications.services.commands import Idempotency
+from core.copying import copy_in
 from core.crypto import keyed_hash
 from core.errors import Conflict, FieldProblem, Invalid
 
@@ -16,41 +19,78 @@ KEY_IN_USE: Final = "idempotency_key_in_use"
 _PURPOSE: Final = "idempotency_key"
 
 
-def find_first(*, idempotency: Idempotency, caller: str, now: datetime) -> UUID | None:
-    """The request that this key led to before, or None: it is new and ours until the transaction ends.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a key leads to: its first request, a refusal, or neither, when it is new and ours until the transaction
+    ends."""
 
-    Call it first in the transaction. Raises Conflict while the first call with the key still runs (a crashed one
-    frees it with its connection), and Invalid when the key came with another body.
+    request_id: UUID | None = None
+    refusal: Conflict | Invalid | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A key and the request that it leads to from now on."""
+
+    idempotency: Idempotency
+    request_id: UUID
+
+
+def find_firsts(*, keys: Sequence[Idempotency], caller: str, now: datetime) -> list[Found]:
+    """What each of these different keys led to before.
+
+    Call it first in the transaction. Refused are keys whose first call still runs (a crashed one frees its key with
+    its connection), and keys that came with another body. Three queries.
     """
-    key_hash = _key_hash(idempotency)
-    if not _try_lock(caller, key_hash):
-        raise Conflict(
-            "A request with this Idempotency-Key is still running. Repeat it in a few seconds.",
-            code=KEY_IN_USE,
-        )
-    row = IdempotencyKey.objects.filter(caller=caller, key_hash=key_hash).first()
-    if row is None:
-        return None
-    if row.created_at <= now - VALID_FOR:
-        row.delete()
-        return None
-    if row.body_hash != body_hash(idempotency):
-        raise key_reused()
-    return row.request_id
+    if not keys:
+        return []
+    hashes = [_key_hash(key) for key in keys]
+    ours = _try_locks(caller, hashes)
+    rows = {
+        row.key_hash: row for row in IdempotencyKey.objects.filter(caller=caller, key_hash__in=list(ours))
+    }
+    expired = [row.pk for row in rows.values() if row.created_at <= now - VALID_FOR]
+    if expired:
+        IdempotencyKey.objects.filter(pk__in=expired).delete()
+    return [
+        _found(key, rows.get(key_hash), now) if key_hash in ours else Found(refusal=_still_running())
+        for key, key_hash in zip(keys, hashes, strict=True)
+    ]
 
 
-def key_reused() -> Invalid:
+def _found(key: Idempotency, row: IdempotencyKey | None, now: datetime) -> Found:
+    if row is None or row.created_at <= now - VALID_FOR:
+        return Found()
+    if row.body_hash == body_hash(key):
+        return Found(row.request_id)
+    return Found(refusal=key_reused(key.field))
+
+
+def key_reused(field: str = Idempotency.field) -> Invalid:
     sentence = "This key came with another body before. Use a new key for a new request."
-    return Invalid([FieldProblem("Idempotency-Key", "idempotency_key_reused", sentence)])
+    return Invalid([FieldProblem(field, "idempotency_key_reused", sentence)])
 
 
-def remember(*, idempotency: Idempotency, caller: str, request_id: UUID, now: datetime) -> None:
-    IdempotencyKey.objects.create(
-        caller=caller,
-        key_hash=_key_hash(idempotency),
-        body_hash=body_hash(idempotency),
-        request_id=request_id,
-        created_at=now,
+def _still_running() -> Conflict:
+    return Conflict(
+        "A request with this Idempotency-Key is still running. Repeat it in a few seconds.",
+        code=KEY_IN_USE,
+    )
+
+
+def remember(*, uses: Iterable[Use], caller: str, now: datetime) -> None:
+    copy_in(
+        IdempotencyKey,
+        (
+            {
+                "caller": caller,
+                "key_hash": _key_hash(use.idempotency),
+                "body_hash": body_hash(use.idempotency),
+                "request_id": use.request_id,
+                "created_at": now,
+            }
+            for use in uses
+        ),
     )
 
 
@@ -61,11 +101,15 @@ def purge_expired(*, now: datetime, limit: int = 10_000) -> int:
     return deleted
 
 
-def _try_lock(caller: str, key_hash: str) -> bool:
+def _try_locks(caller: str, key_hashes: Sequence[str]) -> set[str]:
+    """Those that nobody else holds."""
+    sql = """
+        SELECT key_hash FROM unnest(%s::text[]) AS key_hash
+         WHERE pg_try_advisory_xact_lock(hashtextextended(%s || chr(10) || key_hash, 0))
+    """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [f"{caller}\n{key_hash}"])
-        row = cursor.fetchone()
-    return bool(row and row[0])
+        cursor.execute(sql, [list(key_hashes), caller])
+        return {key_hash for (key_hash,) in cursor.fetchall()}
 
 
 def _key_hash(idempotency: Idempotency) -> str:

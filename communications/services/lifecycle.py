@@ -18,6 +18,7 @@ from communications.choices import AttentionKind, Cause, Status
 from communications.models import Communication, DeliveryEvent
 from communications.rules import lifecycle as table
 from core import attention
+from core.copying import copy_in
 
 # Columns a transition may set beside the status, with their database types.
 _COLUMNS: dict[str, str] = {
@@ -101,17 +102,11 @@ def create(*, communications: Sequence[Communication], cause: Cause, actor: str,
         if table.decide(table.NEW, Status(row.status), cause) is None:
             raise ValueError(f"A new communication cannot be {row.status} because of {cause}.")
     with transaction.atomic():
-        Communication.objects.bulk_create(communications)
-        DeliveryEvent.objects.bulk_create(
-            DeliveryEvent(
-                communication_id=row.id,
-                to_status=row.status,
-                cause=cause,
-                actor=actor,
-                occurred_at=now,
-                recorded_at=now,
-            )
-            for row in communications
+        copy_in(Communication, map(vars, communications))
+        event = {"cause": cause, "actor": actor, "occurred_at": now, "recorded_at": now}
+        copy_in(
+            DeliveryEvent,
+            (event | {"communication_id": row.id, "to_status": row.status} for row in communications),
         )
 
 

@@ -1,5 +1,6 @@
-"""Whom and what a request is about: client, plan and settings, stored and locked; and what the rules are told."""
+"""Whom and what requests are about: client, plan and settings, locked and stored; and what the rules are told."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,31 +10,50 @@ from django.conf import settings
 from clients.addresses import normalise_email, normalise_phone
 from clients.choices import CONTACT_KIND_OF
 from clients.models import Client, Plan
-from clients.services.register import ContactDetails, PlanDetails, register_client, register_plan
-from communications.choices import Urgency
+from clients.services import register
+from clients.services.register import ContactDetails, PlanDetails, Registered, Registration
 from communications.gateway import configured_channels
 from communications.rules.context import Context, can_be_read
 from communications.rules.facts import ChannelFacts, Facts, PreferenceFacts
 from communications.rules.message_types import MESSAGE_TYPES
 from communications.rules.references import is_address
-from communications.selectors.sending import current_contact_points
 from communications.services.commands import SubmitCommand
+from core import audit
 from core.choices import Channel
 from core.errors import Conflict, FieldProblem, Invalid
-from core.sealing import SecretKey, load_keys, unseal
-from preferences.selectors.consent import allowed_channels
+from core.sealing import SecretKey
 from preferences.selectors.effective import EffectivePreferences, effective_of
-from preferences.services.profile import ensure_profile
+from preferences.services.profile import Profile, look_up_profiles, store_profiles
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Recipient:
-    """The client's row is locked until the transaction ends."""
+    """Client, plan and settings as they are once stored. The client's row is locked until the transaction ends."""
 
-    client: Client
-    plan: Plan
-    key: SecretKey
+    registered: Registered
+    profile: Profile
     preferences: EffectivePreferences
+
+    @property
+    def client(self) -> Client:
+        return self.registered.client
+
+    @property
+    def plan(self) -> Plan:
+        return self.registered.plan
+
+    @property
+    def key(self) -> SecretKey:
+        return self.registered.key
+
+
+@dataclass(frozen=True, slots=True)
+class ToRegister:
+    """What a request says of whom it is for."""
+
+    command: SubmitCommand
+    context: Context
+    details: ContactDetails
 
 
 def contact_details(command: SubmitCommand, context: Context) -> ContactDetails:
@@ -64,26 +84,46 @@ def contact_details(command: SubmitCommand, context: Context) -> ContactDetails:
     )
 
 
-def register(
-    *, command: SubmitCommand, context: Context, details: ContactDetails, caller: str, now: datetime
-) -> Recipient:
-    """Store what the request says of client and plan. Raises Invalid and Conflict, also for an erased client."""
-    client = register_client(reference=command.client_reference, details=details, actor=caller, now=now)
-    key = load_keys([client.data_key_id]).get(client.data_key_id)
-    if key is None:
-        raise Conflict(
-            "This client was erased and cannot be written to. A new client needs a reference of their own.",
-            code="client_erased",
-        )
-    plan = register_plan(
-        reference=command.plan_reference,
-        client=client,
-        key=key,
-        details=PlanDetails(event_type=context.event_type, event_date=context.event_date),
+def look_up(said: Sequence[ToRegister], *, now: datetime) -> list[Recipient | Invalid | Conflict]:
+    """Whom each is for, or why it is refused; nothing is stored yet. No two may share a client or a plan."""
+    registered = register.look_up(
+        [
+            Registration(
+                client_reference=each.command.client_reference,
+                plan_reference=each.command.plan_reference,
+                contact=each.details,
+                plan=PlanDetails(event_type=each.context.event_type, event_date=each.context.event_date),
+            )
+            for each in said
+        ],
         now=now,
     )
-    profile = ensure_profile(client=client, planner_timezone=command.client.timezone, now=now)
-    return Recipient(client, plan, key, effective_of(profile, settings.CRM_DEFAULT_TIMEZONE))
+    accepted = [
+        (each.command, result)
+        for each, result in zip(said, registered, strict=True)
+        if isinstance(result, Registered)
+    ]
+    profiles = look_up_profiles(
+        {result.client.id: command.client.timezone for command, result in accepted},
+        known=[result.client.id for _, result in accepted if not result.is_new],
+        now=now,
+    )
+    return [
+        _recipient(result, profiles[result.client.id]) if isinstance(result, Registered) else result
+        for result in registered
+    ]
+
+
+def _recipient(registered: Registered, profile: Profile) -> Recipient:
+    return Recipient(registered, profile, effective_of(profile.row, settings.CRM_DEFAULT_TIMEZONE))
+
+
+def store(recipients: Sequence[Recipient], *, now: datetime) -> list[audit.Entry]:
+    """Store what is new or different of them. IntegrityError and what has to be audited as
+    `clients.services.register.store`."""
+    entries = register.store([each.registered for each in recipients], now=now)
+    store_profiles([each.profile for each in recipients], now=now)
+    return entries
 
 
 def message_values(context: Context, recipient: Recipient) -> dict[str, Any]:
@@ -94,7 +134,7 @@ def message_values(context: Context, recipient: Recipient) -> dict[str, Any]:
     plan = recipient.plan
     base = {
         "client_name": recipient.client.name or None,
-        "event_type": unseal(Plan, "event_type", plan.event_type, recipient.key),
+        "event_type": recipient.registered.event_type,
         "event_date": plan.event_date.isoformat() if plan.event_date is not None else None,
         "guest_count": context.guest_count,
         "budget": str(context.budget) if context.budget is not None else None,
@@ -103,23 +143,24 @@ def message_values(context: Context, recipient: Recipient) -> dict[str, Any]:
     return {**context.variables, **{name: value for name, value in base.items() if value is not None}}
 
 
-def strategy_facts(command: SubmitCommand, urgency: Urgency, recipient: Recipient, now: datetime) -> Facts:
-    """What the strategy is told about a request."""
-    client, preferences = recipient.client, recipient.preferences
-    points = current_contact_points([client.id])
-    allowed, configured = allowed_channels([client.id])[client.id], configured_channels()
-    channels = {}
+def strategy_facts(
+    command: SubmitCommand, recipient: Recipient, allowed: Collection[Channel], now: datetime
+) -> Facts:
+    """What the strategy is told about a request. `allowed`: the channels that consent allows."""
+    points, preferences = recipient.registered.points, recipient.preferences
+    configured, channels = configured_channels(), {}
     for channel in Channel:
-        point = points.get((client.id, CONTACT_KIND_OF[channel]))
+        point = points.get(CONTACT_KIND_OF[channel])
         channels[channel] = ChannelFacts(
             has_contact_point=point is not None,
             consent_allowed=channel in allowed,
             configured=channel in configured,
             undeliverable=point is not None and point.undeliverable_at is not None,
         )
+    rule = MESSAGE_TYPES[command.message_type]
     return Facts(
-        rule=MESSAGE_TYPES[command.message_type],
-        urgency=urgency,
+        rule=rule,
+        urgency=command.urgency or rule.urgency,
         now=now,
         zone=preferences.zone,
         channels=channels,

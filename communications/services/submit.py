@@ -1,39 +1,30 @@
-"""A request comes in: who it is for, whether it came before, how and when it goes out (ORC-1, ORC-3).
+"""Requests come in: who they are for, whether they came before, how and when they go out (ORC-1, ORC-3).
 
-Everything is stored in one transaction under the client's row lock, or nothing is.
+Of a request everything is stored or nothing is, whatever becomes of those beside it. The number of statements does
+not depend on how many requests there are: only those that touch the same client, plan or idempotency key wait for
+each other's turn.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
-from communications.agents.email import ComposedText, compose_text
-from communications.choices import AttentionKind, Cause, MessageType, Role, Status, Urgency
-from communications.models import Communication, CommunicationRequest, TemplateVersion
-from communications.rules.context import normalise_context
-from communications.rules.message_types import MESSAGE_TYPES, priority_of
-from communications.rules.strategy import Strategy, decide
-from communications.services import business_key, idempotency, lifecycle
-from communications.services.commands import Idempotency, SubmitCommand
-from communications.services.composing import message_facts, seal_content
-from communications.services.queue import DISPATCH_TASK
-from communications.services.recipient import (
-    Recipient,
-    contact_details,
-    message_values,
-    register,
-    strategy_facts,
-)
-from communications.services.templates import check_variables, version_for
-from core import attention, audit
-from core.choices import Channel
-from core.errors import Invalid
-from core.sealing import seal
-from core.wake import ring
+from clients.services.register import Overtaken
+from communications.rules.context import Context, normalise_context
+from communications.rules.turns import in_turns
+from communications.services import business_key, idempotency
+from communications.services.acceptance import Candidate, accept
+from communications.services.commands import Idempotency, Submission, SubmitCommand
+from communications.services.idempotency import Use
+from communications.services.recipient import ToRegister, contact_details, look_up
+from core.errors import Conflict, Invalid
+
+Refusal = Invalid | Conflict
+_TRIES_TOGETHER = 2
+_TRIES_ALONE = 5
 
 
 @dataclass(frozen=True)
@@ -45,11 +36,19 @@ class Submitted:
 
 
 @dataclass(frozen=True)
-class _Message:
-    """What is to be said: the pinned template version (None: there is none) and the values that fill it."""
+class _Item:
+    """A request that can be understood; whether it can be accepted is asked in its turn."""
 
-    version: TemplateVersion | None
-    values: Mapping[str, Any]
+    place: int
+    said: ToRegister
+    submission: Submission
+
+    @property
+    def idempotency_key(self) -> Idempotency | None:
+        return self.submission.idempotency_key
+
+
+_Outcomes = Mapping[int, Submitted | Refusal]
 
 
 def submit(
@@ -64,128 +63,93 @@ def submit(
 
     A new request gets `request_id` if one is given; it must be an id that no request has.
     Raises Invalid (fields named) and Conflict (a plan of another client, a key still running, an erased client).
-    Two identical calls at the same instant make one request: the client's row lock puts them in order.
+    Two identical calls at the same instant make one request.
     """
-    context = normalise_context(command.context, plan_reference=command.plan_reference)
-    details = contact_details(command, context)
-    version = version_for(command.message_type, Channel.EMAIL)
-    with transaction.atomic():
-        if idempotency_key is not None:
-            first = idempotency.find_first(idempotency=idempotency_key, caller=caller, now=now)
-            if first is not None:
-                return Submitted(first, duplicate=True)
-        recipient = register(command=command, context=context, details=details, caller=caller, now=now)
-        message = _Message(version, message_values(context, recipient))
-        _require_variables(message, command.message_type)
-        key = business_key.make(command=command, context=context)
-        holder = business_key.find_holder(
-            key=key, client=recipient.client, plan=recipient.plan, message_type=command.message_type, now=now
-        )
-        stored_as = holder or _create(command, message, recipient, key, caller, now, request_id or uuid4())
-        if idempotency_key is not None:
-            idempotency.remember(idempotency=idempotency_key, caller=caller, request_id=stored_as, now=now)
-    return Submitted(stored_as, duplicate=holder is not None)
+    submission = Submission(command, idempotency_key, request_id)
+    (outcome,) = submit_many(submissions=[submission], caller=caller, now=now)
+    if isinstance(outcome, Submitted):
+        return outcome
+    raise outcome
 
 
-def _require_variables(message: _Message, message_type: MessageType) -> None:
-    if message.version is None:
-        return
-    problems = check_variables(message.version, message.values, message_type=message_type)
-    if problems:
-        raise Invalid(problems)
+def submit_many(
+    *, submissions: Sequence[Submission], caller: str, now: datetime
+) -> list[Submitted | Refusal]:
+    """What became of each, in their order: as if they had been submitted one after the other.
+
+    Committed in turns, so a call that is cut short may have stored some of them, each whole; repeating it finds them.
+    """
+    outcomes: dict[int, Submitted | Refusal] = {}
+    items = []
+    for place, submission in enumerate(submissions):
+        try:
+            items.append(_Item(place, _understand(submission.command), submission))
+        except Invalid as refusal:
+            outcomes[place] = refusal
+    for turn in in_turns(items, touches=_touches):
+        outcomes |= _take(turn, caller, now)
+    return [outcomes[place] for place in range(len(submissions))]
 
 
-def _create(  # noqa: PLR0913 - each is a fact of its own
-    command: SubmitCommand,
-    message: _Message,
-    recipient: Recipient,
-    key: str,
-    caller: str,
-    now: datetime,
-    request_id: UUID,
-) -> UUID:
-    urgency = command.urgency or MESSAGE_TYPES[command.message_type].urgency
-    strategy = decide(strategy_facts(command, urgency, recipient, now))
-    request = CommunicationRequest.objects.create(
-        id=request_id,
-        client=recipient.client,
-        plan=recipient.plan,
-        message_type=command.message_type,
-        urgency=urgency,
-        preferred_channel=command.preferred_channel or "",
-        context=seal(CommunicationRequest, "context", message.values, recipient.key),
-        template_version=message.version,
-        strategy=strategy.as_json(),
-        business_key=key,
-        send_at=command.send_at,
-        deliver_by=command.deliver_by,
-        expires_at=strategy.expires_at,
-        created_by=caller,
-        created_at=now,
-    )
-    rows = _communications(request, strategy, _compose(request, message, recipient), recipient)
-    lifecycle.create(communications=rows, cause=strategy.refused or Cause.PLANNED, actor=caller, now=now)
-    audit.record(
-        actor=caller,
-        action="communication.requested",
-        target=f"request:{request.id}",
-        details={"message_type": command.message_type.value, "status": rows[0].status},
-        now=now,
-    )
-    if strategy.refused is not None:
-        attention.raise_item(
-            kind=AttentionKind.NOT_SENT,
-            dedupe_key=str(rows[0].id),
-            target=f"communication:{rows[0].id}",
-            details={"reason": strategy.reasons[0].code},
-            now=now,
-        )
-    if any(row.due_at is not None and row.due_at <= now for row in rows):
-        ring(DISPATCH_TASK)
-    return request.id
+def _understand(command: SubmitCommand) -> ToRegister:
+    context: Context = normalise_context(command.context, plan_reference=command.plan_reference)
+    return ToRegister(command, context, contact_details(command, context))
 
 
-def _compose(request: CommunicationRequest, message: _Message, recipient: Recipient) -> ComposedText:
-    facts = message_facts(
-        message.values,
-        message_type=request.message_type,
-        plan_reference=recipient.plan.reference,
-        zone=recipient.preferences.zone.key,
-        requested_at=request.created_at,
-    )
-    return compose_text(message.version, facts)
-
-
-def _communications(
-    request: CommunicationRequest, strategy: Strategy, composed: ComposedText, recipient: Recipient
-) -> list[Communication]:
-    """One row per delivery; a request that is not sent has one cancelled row that says so."""
-    shared: dict[str, Any] = {
-        "request": request,
-        "client": recipient.client,
-        "plan": recipient.plan,
-        "message_type": request.message_type,
-        "urgency": request.urgency,
-        "priority": priority_of(Urgency(request.urgency)),
-        "expires_at": request.expires_at,
-        "created_at": request.created_at,
-        "content": seal_content(composed, recipient.preferences.zone.key, recipient.key),
-        "metadata": {"degraded": composed.degraded} if composed.degraded else {},
+def _touches(item: _Item) -> set[Hashable]:
+    touched: set[Hashable] = {
+        ("client", item.said.command.client_reference),
+        ("plan", item.said.command.plan_reference),
     }
-    if not strategy.send:
-        usual = MESSAGE_TYPES[MessageType(request.message_type)].channels
-        channel = usual[0].channel if usual else Channel.EMAIL
-        return [
-            Communication(**shared, id=uuid4(), channel=channel, role=Role.PRIMARY, status=Status.CANCELLED)
-        ]
-    return [
-        Communication(
-            **shared,
-            id=uuid4(),
-            channel=delivery.channel,
-            role=delivery.role,
-            status=Status.SCHEDULED,
-            due_at=delivery.send_at,
-        )
-        for delivery in strategy.deliveries
-    ]
+    if item.idempotency_key is not None:
+        touched.add(("key", item.idempotency_key.key))
+    return touched
+
+
+def _take(turn: Sequence[_Item], caller: str, now: datetime) -> _Outcomes:
+    """Where somebody else makes the same client, plan or request at this instant, what they stored is found the next
+    time. If several cannot be stored together, each is tried for itself."""
+    for tries_left in reversed(range(_TRIES_TOGETHER if len(turn) > 1 else _TRIES_ALONE)):
+        try:
+            with transaction.atomic():
+                return _take_together(turn, caller, now)
+        except (IntegrityError, Overtaken):
+            if not tries_left and len(turn) == 1:
+                raise
+    return {place: outcome for item in turn for place, outcome in _take([item], caller, now).items()}
+
+
+def _take_together(turn: Sequence[_Item], caller: str, now: datetime) -> _Outcomes:
+    outcomes: dict[int, Submitted | Refusal] = _seen_before(turn, caller, now)
+    fresh = [item for item in turn if item.place not in outcomes]
+    candidates = []
+    for item, recipient in zip(fresh, look_up([item.said for item in fresh], now=now), strict=True):
+        if isinstance(recipient, Invalid | Conflict):
+            outcomes[item.place] = recipient
+        else:
+            key = business_key.make(command=item.said.command, context=item.said.context)
+            candidates.append((item, Candidate(item.said, recipient, key, item.submission.request_id)))
+    accepted = accept([candidate for _, candidate in candidates], caller=caller, now=now)
+    uses = []
+    for (item, _), outcome in zip(candidates, accepted, strict=True):
+        if isinstance(outcome, Invalid):
+            outcomes[item.place] = outcome
+            continue
+        outcomes[item.place] = Submitted(outcome.request_id, duplicate=outcome.duplicate)
+        if item.idempotency_key is not None:
+            uses.append(Use(item.idempotency_key, outcome.request_id))
+    idempotency.remember(uses=uses, caller=caller, now=now)
+    return outcomes
+
+
+def _seen_before(turn: Sequence[_Item], caller: str, now: datetime) -> dict[int, Submitted | Refusal]:
+    """The items whose idempotency key decides what becomes of them."""
+    keyed = [(item.place, item.idempotency_key) for item in turn if item.idempotency_key is not None]
+    found = idempotency.find_firsts(keys=[key for _, key in keyed], caller=caller, now=now)
+    outcomes: dict[int, Submitted | Refusal] = {}
+    for (place, _), first in zip(keyed, found, strict=True):
+        if first.refusal is not None:
+            outcomes[place] = first.refusal
+        elif first.request_id is not None:
+            outcomes[place] = Submitted(first.request_id, duplicate=True)
+    return outcomes

@@ -5,7 +5,7 @@ A version never changes. Saving compiles it, so a template that cannot be sent c
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from django.template import TemplateSyntaxError
 from mjml import mjml2html
 
 from communications.agents.email import GENERIC_TEMPLATE
-from communications.agents.rendering import compile_source, names_used, syntax_problem
+from communications.agents.rendering import compile_source, compiled, names_used, syntax_problem
 from communications.choices import MessageType
 from communications.models.template import Template, TemplateVersion
 from communications.rules.mjml_rules import SourceProblem, foreign_resources, mjml_problems
@@ -117,11 +117,14 @@ def active_version(name: str, channel: Channel) -> TemplateVersion | None:
     return _active().filter(template__name=name, template__channel=channel).first()
 
 
-def version_for(message_type: str, channel: Channel) -> TemplateVersion | None:
-    """The active version for a type, else the generic one, else None. One query."""
-    found = _active().filter(template__name__in=[message_type, GENERIC_TEMPLATE], template__channel=channel)
+def versions_for(message_types: Collection[str], channel: Channel) -> dict[str, TemplateVersion]:
+    """The active version for each type, else the generic one; a type that has neither is absent. One query."""
+    names = [*message_types, GENERIC_TEMPLATE]
+    found = _active().filter(template__name__in=names, template__channel=channel)
     by_name = {version.template.name: version for version in found}
-    return by_name.get(message_type) or by_name.get(GENERIC_TEMPLATE)
+    generic = by_name.get(GENERIC_TEMPLATE)
+    versions = ((name, by_name.get(name) or generic) for name in message_types)
+    return {name: version for name, version in versions if version is not None}
 
 
 def check_variables(
@@ -129,7 +132,7 @@ def check_variables(
 ) -> list[FieldProblem]:
     """What is wrong with a normalised context; put the known client's name into it as `client_name`."""
     problems = []
-    for variable in parse_variables(version.variables):
+    for variable in compiled(version).variables:
         field = f"context.{variable.name}"
         try:
             value = fit(variable, variables.get(variable.name))

@@ -93,19 +93,25 @@ class ProblemResponse(HttpResponse):
     """A plain response: it needs no renderer, so no Accept header can turn it into something else."""
 
     def __init__(self, problem: Problem, request: HttpRequest) -> None:
-        body: dict[str, Any] = {
-            "type": f"urn:crm:problem:{problem.code}",
-            "title": HTTPStatus(problem.status).phrase,
-            "status": int(problem.status),
-            "detail": problem.detail,
-            "instance": request.path,
-            "code": problem.code,
-        }
-        if problem.errors:
-            body["errors"] = [asdict(each) for each in problem.errors]
+        body = problem_body(problem, request.path)
         super().__init__(
             json.dumps(body), status=problem.status, content_type=MEDIA_TYPE, headers=dict(problem.headers)
         )
+
+
+def problem_body(problem: Problem, path: str) -> dict[str, Any]:
+    """What a problem says to the caller who asked for `path`."""
+    body: dict[str, Any] = {
+        "type": f"urn:crm:problem:{problem.code}",
+        "title": HTTPStatus(problem.status).phrase,
+        "status": int(problem.status),
+        "detail": problem.detail,
+        "instance": path,
+        "code": problem.code,
+    }
+    if problem.errors:
+        body["errors"] = [asdict(each) for each in problem.errors]
+    return body
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> HttpResponseBase:

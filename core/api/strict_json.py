@@ -27,10 +27,21 @@ def parse_json(raw: bytes) -> Any:
         raise _too_deep() from error
     except json.JSONDecodeError as error:
         raise _malformed(
-            "invalid_json", f"The body is not JSON: see line {error.lineno}, column {error.colno}."
+            "invalid_json", f"This is not JSON: see line {error.lineno}, column {error.colno}."
         ) from error
     _check_values(value)
     return value
+
+
+def parse_json_lines(raw: bytes) -> Iterator[Any | Malformed]:
+    """The value of each line that is not empty, or why it cannot be read. Each line may be what a body may be."""
+    for number, line in enumerate(raw.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            yield parse_json(line)
+        except Malformed as fault:
+            yield Malformed(f"Line {number} cannot be read. {fault.detail}", code=fault.code)
 
 
 def _decoded(raw: bytes) -> str:
@@ -40,7 +51,7 @@ def _decoded(raw: bytes) -> str:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise _malformed(
-            "invalid_utf8", f"The body is not UTF-8: byte {error.start} begins no character."
+            "invalid_utf8", f"This is not UTF-8: byte {error.start} begins no character."
         ) from error
 
 

@@ -20,7 +20,7 @@ def rows(db):
     outbox.publish("plan.changed", subject="plan:1")
     OutboxCursor.objects.create(consumer="reader")
     Heartbeat.objects.create(component="worker", instance="host:1", started_at=NOW, beat_at=NOW)
-    sealing.issue_key()
+    sealing.store_keys([sealing.new_key()])
 
 
 @pytest.fixture

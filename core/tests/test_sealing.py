@@ -21,10 +21,15 @@ def diary(db):
         yield model
 
 
+def a_stored_key():
+    key = sealing.new_key()
+    sealing.store_keys([key])
+    return sealing.load_keys([key.data_key_id])[key.data_key_id]
+
+
 @pytest.fixture
 def key(db):
-    data_key = sealing.issue_key()
-    return sealing.load_keys([data_key.id])[data_key.id]
+    return a_stored_key()
 
 
 @pytest.mark.parametrize("value", [{"name": "Zoë 花 \ud800", "guests": 120}, [], "", 0, False, [None, 1.5]])
@@ -64,7 +69,7 @@ def test_a_value_opens_in_its_own_column_only(diary, key):
 
 def test_a_value_opens_with_its_own_key_only(diary, key):
     blob = sealing.seal(diary, "page", "secret", key)
-    other = next(iter(sealing.load_keys([sealing.issue_key().id]).values()))
+    other = a_stored_key()
     with pytest.raises(Unreadable):
         sealing.unseal(diary, "page", blob, other)
 
@@ -75,11 +80,11 @@ def test_only_sealed_fields_can_be_sealed(diary, key):
 
 
 def test_destroying_a_key_makes_its_values_unreadable(diary, key):
-    other = sealing.issue_key()
+    other = a_stored_key()
     diary.objects.create(page=sealing.seal(diary, "page", {"text": "canary"}, key))
     assert sealing.destroy_key(key.data_key_id, now=NOW) is True
     # Nothing in the process still opens it: keys are read anew for each piece of work.
-    assert set(sealing.load_keys([key.data_key_id, other.id])) == {other.id}
+    assert set(sealing.load_keys([key.data_key_id, other.data_key_id])) == {other.data_key_id}
     row = DataKey.objects.get(id=key.data_key_id)
     assert (row.wrapped_key, row.destroyed_at) == (None, NOW)
     assert sealing.destroy_key(key.data_key_id, now=NOW) is False
@@ -91,9 +96,18 @@ def test_a_destroyed_key_cannot_be_half_there(key):
 
 
 def test_keys_are_loaded_in_one_query(db, django_assert_num_queries):
-    keys = [sealing.issue_key() for _ in range(5)]
+    ids = [a_stored_key().data_key_id for _ in range(5)]
     with django_assert_num_queries(1):
-        assert set(sealing.load_keys([row.id for row in keys] * 2)) == {row.id for row in keys}
+        assert set(sealing.load_keys(ids * 2)) == set(ids)
+
+
+def test_any_number_of_keys_is_stored_in_one_query(db, django_assert_num_queries):
+    keys = [sealing.new_key() for _ in range(5)]
+    with django_assert_num_queries(1):
+        sealing.store_keys(keys)
+    assert {key._bytes for key in sealing.load_keys(key.data_key_id for key in keys).values()} == {
+        key._bytes for key in keys
+    }
 
 
 def test_keys_are_stored_wrapped(key):

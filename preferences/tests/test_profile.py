@@ -4,13 +4,14 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from clients.models import Client
-from clients.services.register import ContactDetails, register_client
+from clients.services.register import ContactDetails
+from clients.tests.factories import a_client
 from core.choices import Channel
 from preferences.choices import SettingSource
 from preferences.models import ClientPreferences
 from preferences.rules.windows import Window
 from preferences.selectors.effective import effective_preferences
-from preferences.services.profile import ensure_profile
+from preferences.services.profile import look_up_profiles, store_profiles
 
 pytestmark = pytest.mark.django_db
 
@@ -19,13 +20,18 @@ NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
 
 @pytest.fixture
 def client_row() -> Client:
-    details = ContactDetails(name="Priya", email="priya@example.com")
-    return register_client(reference="client-1", details=details, actor="service:test", now=NOW)
+    return a_client("client-1", ContactDetails(name="Priya", email="priya@example.com"), now=NOW)
+
+
+def ensure_profile(*, client: Client, planner_timezone: str | None) -> ClientPreferences:
+    profiles = look_up_profiles({client.id: planner_timezone}, known=[client.id], now=NOW)
+    store_profiles(list(profiles.values()), now=NOW)
+    return ClientPreferences.objects.get(client=client)
 
 
 def test_the_first_contact_makes_the_default_profile(client_row: Client) -> None:
     """PRF-1"""
-    profile = ensure_profile(client=client_row, planner_timezone=None, now=NOW)
+    profile = ensure_profile(client=client_row, planner_timezone=None)
     assert (profile.preferred_channels, profile.timezone, profile.quiet_hours_start) == (None, None, None)
     effective = effective_preferences([client_row.id], default_timezone="Europe/Rome")[client_row.id]
     assert (effective.zone.key, effective.zone_is_default, effective.chosen_channels) == (
@@ -45,10 +51,10 @@ def test_the_first_contact_makes_the_default_profile(client_row: Client) -> None
     ],
 )
 def test_the_planner_never_overrides_client_or_staff(client_row: Client, source: str, expected: str) -> None:
-    ensure_profile(client=client_row, planner_timezone="America/New_York", now=NOW)
+    ensure_profile(client=client_row, planner_timezone="America/New_York")
     ClientPreferences.objects.update(timezone_source=source)
     before = Client.objects.get().gate_version
-    ensure_profile(client=client_row, planner_timezone="Asia/Kolkata", now=NOW)
+    ensure_profile(client=client_row, planner_timezone="Asia/Kolkata")
     assert ClientPreferences.objects.get().timezone == expected
     assert (Client.objects.get().gate_version > before) is (expected == "Asia/Kolkata")
 
@@ -56,7 +62,7 @@ def test_the_planner_never_overrides_client_or_staff(client_row: Client, source:
 def test_effective_settings_are_read_in_one_query(
     client_row: Client, django_assert_num_queries: object
 ) -> None:
-    ensure_profile(client=client_row, planner_timezone="Asia/Kolkata", now=NOW)
+    ensure_profile(client=client_row, planner_timezone="Asia/Kolkata")
     ClientPreferences.objects.update(
         preferred_channels=["whatsapp", "email"], quiet_hours_start=time(21), quiet_hours_end=time(7)
     )
@@ -71,13 +77,13 @@ def test_effective_settings_are_read_in_one_query(
 def test_impossible_quiet_hours_cannot_be_stored(
     client_row: Client, start: time | None, end: time | None
 ) -> None:
-    ensure_profile(client=client_row, planner_timezone=None, now=NOW)
+    ensure_profile(client=client_row, planner_timezone=None)
     with pytest.raises(IntegrityError), transaction.atomic():
         ClientPreferences.objects.update(quiet_hours_start=start, quiet_hours_end=end)
 
 
 def test_a_zone_that_the_database_of_zones_lost_gives_way_to_the_default(client_row: Client) -> None:
-    ensure_profile(client=client_row, planner_timezone="Asia/Kolkata", now=NOW)
+    ensure_profile(client=client_row, planner_timezone="Asia/Kolkata")
     ClientPreferences.objects.update(timezone="Atlantis/Capital")
     effective = effective_preferences([client_row.id], default_timezone="Europe/Rome")[client_row.id]
     assert (effective.zone.key, effective.zone_is_default) == ("Europe/Rome", True)

@@ -56,6 +56,10 @@ CAUSES: Final[MappingProxyType[str, CauseWords]] = MappingProxyType(
         Cause.REPLACED: CauseWords(
             "Replaced", "It was cancelled at {at}, because a newer message took its place."
         ),
+        Cause.QUESTION_CLOSED: CauseWords(
+            "Cancelled: the plan has moved on",
+            "It was cancelled at {at}, because the plan had moved on and its question was closed.",
+        ),
         Cause.ERASED: CauseWords(
             "Cancelled: the client was erased",
             "It was cancelled at {at}, because everything about the client was erased.",
@@ -163,6 +167,7 @@ REASON_CLAUSES: Final[MappingProxyType[str, str]] = MappingProxyType(
         "event_passed": "the event would have been over",
         "cannot_meet_deadline": "it could not go out before the deadline of the request",
         "erased": "everything about the client was erased",
+        "stage_passed": "the plan had already passed this step",
         "plan_cancelled": "the plan was cancelled",
         "cancel_requested": "somebody cancelled it",
         "everything_paused": "all sending is paused",

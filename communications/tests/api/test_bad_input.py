@@ -98,7 +98,11 @@ def refused(planner):
             {"deliver_by": "before_send_at"},
             id="deadline before the start",
         ),
-        pytest.param({"supersede": True}, {"supersede": "not_supported_yet"}, id="supersede"),
+        pytest.param(
+            {"supersede": True, "message_type": "custom"},
+            {"supersede": "no_stage"},
+            id="supersede without a stage",
+        ),
         pytest.param({"supersede": "yes"}, {"supersede": "wrong_type"}, id="text as boolean"),
         pytest.param({"supersede": 0}, {"supersede": "wrong_type"}, id="number as boolean"),
         pytest.param({"expects_response": True}, {"expects_response": "not_supported_yet"}, id="answers"),

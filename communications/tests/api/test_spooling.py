@@ -185,7 +185,7 @@ def test_a_key_that_its_caller_is_using_at_that_moment_is_tried_again(planner):
 
         with transaction.atomic():
             key = Idempotency(key="one", body=b"")
-            idempotency.find_first(idempotency=key, caller="service:planning-agent", now=clock.now())
+            idempotency.find_firsts(keys=[key], caller="service:planning-agent", now=clock.now())
             taken.open()
             go_on.wait()
 

@@ -123,9 +123,11 @@ def test_custom_message_needs_its_words(builtin: dict[str, TemplateVersion]) -> 
 
 
 def test_type_without_template_takes_the_generic_one(builtin: dict[str, TemplateVersion]) -> None:
-    assert templates.version_for("welcome", Channel.EMAIL) == builtin["welcome"]
-    assert templates.version_for("vendor_options", Channel.EMAIL) == builtin["generic"]
-    assert templates.version_for("welcome", Channel.SMS) is None
+    assert templates.versions_for(["welcome", "vendor_options"], Channel.EMAIL) == {
+        "welcome": builtin["welcome"],
+        "vendor_options": builtin["generic"],
+    }
+    assert templates.versions_for(["welcome"], Channel.SMS) == {}
 
 
 def test_loading_twice_changes_nothing() -> None:

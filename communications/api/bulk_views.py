@@ -1,0 +1,80 @@
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from communications.api import examples
+from communications.api.bulk_forms import (
+    MAX_ITEMS,
+    BulkAnswerSerializer,
+    BulkItemSerializer,
+    Refusal,
+    bulk_answer,
+    items_of,
+    submission_of,
+)
+from communications.api.refusals import Refused, note_refusals
+from communications.selectors.detail import communications_of
+from communications.services.commands import Submission
+from communications.services.submit import Submitted, submit_many
+from core import clock
+from core.api.base import ApiView
+from core.api.parsers import MEGABYTE, JsonLinesParser, StrictJSONParser
+from core.api.principals import CallerKind
+from core.api.problems import field_problems
+from core.api.schema import problem_responses
+from core.errors import FieldProblem, Invalid
+from core.scopes import Scope
+
+
+class BulkView(ApiView):
+    required_scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.WRITE}
+    parser_classes = (StrictJSONParser, JsonLinesParser)
+    max_body_bytes = 28 * MEGABYTE
+    max_items = MAX_ITEMS
+
+    @extend_schema(
+        operation_id="request_communications",
+        summary="Tell many clients something",
+        description=(
+            "Up to 1,000 requests in one call: a JSON list, or one JSON object a line as `application/x-ndjson`. "
+            "Each is accepted or refused for itself, as if they had come one after the other; what is wrong with "
+            "one, or a line that cannot be read, never touches the others. The results say what became of each, in "
+            "their order. The header `Idempotency-Key` is refused here: each request may have its own key in the "
+            "field `idempotency_key`. A call that was cut short may be repeated as it is: what it had stored comes "
+            "back as duplicates."
+        ),
+        tags=["Communications"],
+        request=BulkItemSerializer(many=True),
+        responses={
+            200: BulkAnswerSerializer,
+            **problem_responses(400, 401, 403, 413, 415, 422, 429, 503),
+        },
+        examples=examples.BULK,
+    )
+    def post(self, request: Request) -> Response:
+        now = clock.now()
+        if "Idempotency-Key" in request.headers:
+            sentence = "Leave the header out; give each request its own key in the field idempotency_key."
+            raise Invalid([FieldProblem("Idempotency-Key", "not_for_many", sentence)])
+        items = items_of(request.data)
+        asked = [submission_of(item) for item in items]
+        sound = [each for each in asked if isinstance(each, Submission)]
+        stored = iter(submit_many(submissions=sound, caller=self.caller.reference, now=now))
+        outcomes = [next(stored) if isinstance(each, Submission) else each for each in asked]
+        self._note(outcomes, items, now)
+        lines = communications_of({each.request_id for each in outcomes if isinstance(each, Submitted)})
+        return Response(bulk_answer(outcomes, lines, path=request.path))
+
+    def _note(self, outcomes: Sequence[Submitted | Refusal], items: Sequence[Any], now: datetime) -> None:
+        if self.caller.kind is CallerKind.SERVICE:
+            refused = [
+                Refused(field_problems(outcome), item)
+                for outcome, item in zip(outcomes, items, strict=True)
+                if isinstance(outcome, Invalid | ValidationError)
+            ]
+            note_refusals(refused, now=now)
