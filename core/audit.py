@@ -17,6 +17,7 @@ DETAIL_KEYS = frozenset(
         "kind",
         "message_type",
         "occurrences",
+        "origin",
         "reason",
         "scope",
         "scopes",

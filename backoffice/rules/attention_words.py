@@ -18,10 +18,13 @@ class Weight(StrEnum):
 
 @dataclass(frozen=True)
 class AttentionWords:
+    """`action`: what may be done about the message it is about, on its page; empty where nothing may."""
+
     title: str
     advice: str
     weight: Weight
     icon: str
+    action: str = ""
 
 
 _WORDS: Final[Mapping[str, AttentionWords]] = MappingProxyType(
@@ -31,18 +34,21 @@ _WORDS: Final[Mapping[str, AttentionWords]] = MappingProxyType(
             "Find out whether it arrived before it is sent again.",
             Weight.WARN,
             "in_doubt",
+            "Send again",
         ),
         AttentionKind.DELIVERY_FAILED: AttentionWords(
             "Could not be delivered",
-            "No channel is left. Correct the address, or reach the client in another way.",
+            "No channel is left. Correct the address and try again, or reach the client in another way.",
             Weight.BAD,
             "failed",
+            "Try again",
         ),
         AttentionKind.NOT_SENT: AttentionWords(
             "Not sent",
             "Reach the client in another way, or open a channel for them.",
             Weight.BAD,
             "cancelled",
+            "Send after all",
         ),
         AttentionKind.PROVIDER_CONFIGURATION: AttentionWords(
             "Our account with a provider is not in order",

@@ -10,7 +10,8 @@ from django.test import Client
 
 from backoffice.roles import ROLES, write_roles
 from backoffice.tests.browsers import staff_in, text_of
-from communications.tests.factories import a_communication
+from communications.choices import Status
+from communications.tests.factories import a_communication, lead_to
 from core import attention, clock
 
 pytestmark = pytest.mark.django_db
@@ -59,6 +60,18 @@ class TestWhoMayDoWhat:
         assert browser.post(f"/attention/{item.id}/resolve/").status_code == (302 if may else 403)
         item.refresh_from_db()
         assert (item.resolved_at is not None) is may
+
+    @pytest.mark.parametrize("action", ["cancel", "resend", "retry"])
+    def test_acting_on_a_communication(self, role, action, row):
+        """Cancel, resend and retry in pages and API alike, as sending."""
+        lead_to(row, Status.SCHEDULED if action == "cancel" else Status.FAILED)
+        browser, may = staff_in(role), role in WORKING
+        page = browser.get(f"/communications/{row.id}/").content.decode()
+        assert (f'action="/communications/{row.id}/{action}/"' in page) is (may and action != "resend")
+        assert browser.post(f"/api/crm/communications/{row.id}/{action}").status_code in (
+            {200, 202} if may else {403}
+        )
+        assert browser.post(f"/communications/{row.id}/{action}/").status_code == (302 if may else 403)
 
     def test_revealing(self, role, row):
         browser = staff_in(role)

@@ -52,6 +52,18 @@ class TestTheList:
         assert "Since Sat 21 Nov" in shown
         assert "550 5.1.1" in shown
 
+    @pytest.mark.parametrize(
+        ("kind", "label"),
+        [("in_doubt", "Send again"), ("delivery_failed", "Try again"), ("not_sent", "Send after all")],
+    )
+    def test_it_leads_to_what_can_be_done(self, ready, kind, label):
+        row = a_communication()
+        an_item(1, kind, f"communication:{row.id}")
+        page = staff_in("agent").get("/")
+        assert f'href="/communications/{row.id}/#actions"' in page.content.decode()
+        assert f"{label} : Welcome for Priya Sharma by e-mail" in text_of(page)
+        assert "#actions" not in staff_in("auditor").get("/").content.decode()
+
     def test_a_plan_leads_to_its_client(self, ready):
         row = a_communication()
         an_item(1, "request_refused", f"plan:{row.plan.reference}", codes=["missing"])

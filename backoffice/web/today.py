@@ -33,6 +33,7 @@ def today(request: StaffRequest) -> HttpResponse:
         "resolved": resolved,
         "is_first": query["cursor"] is None,
         "may_resolve": request.user.has_perm("core.change_attentionitem"),
+        "may_act": request.user.has_perm("communications.add_communicationrequest"),
         "outlook": outlook,
         "departures": [(each, _departure_url(each)) for each in outlook.departures[:_DEPARTURES]],
         "within_a_day": _within_a_day(outlook),

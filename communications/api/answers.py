@@ -163,6 +163,10 @@ class CommunicationDetailSerializer(CommunicationSerializer):
     events = EventSerializer(many=True)
     attachments = serializers.ListField(child=serializers.JSONField())
     delivery_logs = DeliveryLogSerializer(many=True)
+    resent_from = serializers.UUIDField(
+        source="row.resent_from_id", allow_null=True, help_text="The earlier one that this one repeats."
+    )
+    resent_as = serializers.UUIDField(allow_null=True, help_text="The later one that repeats this one.")
 
 
 def detail_answer(detail: CommunicationDetail, rule: MessageTypeRule) -> dict[str, Any]:
@@ -180,6 +184,7 @@ def detail_answer(detail: CommunicationDetail, rule: MessageTypeRule) -> dict[st
             "events": detail.events,
             "attachments": [],
             "delivery_logs": detail.attempts,
+            "resent_as": detail.resent_as,
         }
     ).data
 

@@ -128,6 +128,8 @@ DETAIL = [
             "events": [],
             "attachments": [],
             "delivery_logs": [],
+            "resent_from": None,
+            "resent_as": None,
         },
         response_only=True,
         status_codes=["200"],
@@ -233,4 +235,73 @@ BULK = [
         response_only=True,
         status_codes=["200"],
     )
+]
+_ACTED: dict[str, Any] = {
+    "communication_id": _COMMUNICATION_ID,
+    "request_id": _REQUEST_ID,
+    "status": "scheduled",
+    "channel": "email",
+    "scheduled_at": "2026-11-02T09:00:00Z",
+    "cancel_requested": False,
+    "resent_from": None,
+}
+
+
+def _refused(code: str, detail: str, action: str) -> OpenApiExample:
+    return OpenApiExample(
+        "Not possible now",
+        {
+            "type": f"urn:crm:problem:{code}",
+            "title": "Conflict",
+            "status": 409,
+            "detail": detail,
+            "instance": f"/api/crm/communications/{_COMMUNICATION_ID}/{action}",
+            "code": code,
+        },
+        response_only=True,
+        status_codes=["409"],
+        media_type="application/problem+json",
+    )
+
+
+CANCEL = [
+    OpenApiExample("Cancelled", {**_ACTED, "status": "cancelled"}, response_only=True, status_codes=["200"]),
+    OpenApiExample(
+        "It is being sent",
+        {**_ACTED, "status": "sending", "cancel_requested": True},
+        response_only=True,
+        status_codes=["202"],
+    ),
+    _refused(
+        "already_sent",
+        "It went out and cannot be taken back. Resend sends it once more, as a new message.",
+        "cancel",
+    ),
+]
+RESEND = [
+    OpenApiExample("It was in doubt", _ACTED, response_only=True, status_codes=["202"]),
+    OpenApiExample(
+        "It had arrived, so it is sent anew",
+        {
+            **_ACTED,
+            "communication_id": "0b7a3c2e-93d1-4a27-8f0f-5f9b3c6f4a11",
+            "request_id": "7c9e6679-7425-40de-944b-e07fc1f90ae7",
+            "resent_from": _COMMUNICATION_ID,
+        },
+        response_only=True,
+        status_codes=["202"],
+    ),
+    _refused(
+        "already_resent",
+        "It was sent again already, as a new message. Look at that one.",
+        "resend",
+    ),
+]
+RETRY = [
+    OpenApiExample("Back in the queue", _ACTED, response_only=True, status_codes=["202"]),
+    _refused(
+        "undeliverable",
+        "E-mail is left out: the address or number cannot be delivered to. Correct the address or number first.",
+        "retry",
+    ),
 ]

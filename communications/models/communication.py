@@ -55,6 +55,11 @@ class Communication(models.Model):
     attempt_count = models.PositiveSmallIntegerField(default=0)
     outcome_code = models.CharField(max_length=64, blank=True)
 
+    # One that was sent after all, or once more; unique, so that two people who press at once send it once.
+    resent_from = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="resent_as", db_index=False
+    )
+
     created_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True, blank=True)
     delivered_at = models.DateTimeField(null=True, blank=True)
@@ -75,6 +80,11 @@ class Communication(models.Model):
                 fields=["request", "channel"],
                 condition=~Q(status__in=[Status.FAILED, Status.CANCELLED]),
                 name="communication_once_per_channel",
+            ),
+            models.UniqueConstraint(
+                fields=["resent_from"],
+                condition=Q(resent_from__isnull=False),
+                name="communication_resent_once",
             ),
             models.CheckConstraint(
                 condition=Q(status__in=[status.value for status in Status]), name="communication_status_known"

@@ -69,7 +69,8 @@ def _evidence_moves(source: Status) -> Iterable[Move]:
 
 
 TABLE: Final[tuple[Move, ...]] = (
-    _move(NEW, Status.SCHEDULED, Cause.PLANNED),
+    # Sending after all what arrived, failed or was cancelled makes a new one.
+    _move(NEW, Status.SCHEDULED, Cause.PLANNED, Cause.STAFF_RESEND),
     _move(NEW, Status.HELD, Cause.DIGEST_HELD),
     _move(
         NEW,

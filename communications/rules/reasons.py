@@ -108,6 +108,11 @@ ONLY_OPEN_CHANNEL = _reason(
     "None of the message type's own channels is open, and only one other is.",
     "{channel} is used: it is the only channel open for this client.",
 )
+SENT_AGAIN = _reason(
+    "sent_again",
+    "An earlier message is sent again, on the channel it had.",
+    "{channel} goes first: the earlier message had this channel.",
+)
 PREFERRED_NOT_USED = _reason(
     "preferred_not_used",
     "This message type goes out on fixed channels; the channel asked for is kept as a fallback.",

@@ -31,7 +31,8 @@ class AttemptEntry:
 @dataclass(frozen=True)
 class CommunicationDetail:
     """`text` and `context` are None once the client was erased, and where contents were not asked for. `payloads`
-    holds what providers told with an event, in their words, by the event's id."""
+    holds what providers told with an event, in their words, by the event's id. `resent_as`: the later one that
+    repeats it."""
 
     entry: CommunicationEntry
     text: str | None
@@ -40,6 +41,7 @@ class CommunicationDetail:
     attempts: Sequence[AttemptEntry]
     events: Sequence[DeliveryEvent]
     payloads: Mapping[int, Any]
+    resent_as: UUID | None
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ def get_communication(communication_id: UUID, *, contents: bool = True) -> Commu
             for event in events
             if event.payload is not None and key is not None
         },
+        resent_as=row.resent_as.values_list("id", flat=True).first(),
     )
 
 

@@ -1,7 +1,7 @@
 """What a batch needs to be checked, composed and sent, in a fixed number of queries whatever its size."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -64,6 +64,10 @@ class SendJob:
     def event_date(self) -> date | None:
         value: date | None = self.row["event_date"]
         return value
+
+    def with_row(self, **changes: Any) -> "SendJob":
+        """The job as it would be if its row held these values."""
+        return replace(self, row={**self.row, **changes})
 
     def content(self) -> dict[str, str]:
         """Subject, preview and text as composed. Raises Unreadable."""

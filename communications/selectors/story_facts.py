@@ -10,14 +10,16 @@ from communications.choices import MessageType
 from communications.models import DeliveryEvent
 from communications.rules.message_types import MESSAGE_TYPES
 from communications.rules.reasons import Reason
-from communications.rules.story import StoryAttempt, StoryEvent, StoryFacts
+from communications.rules.story import StoryAttempt, StoryEvent, StoryFacts, actor_words
 from communications.selectors.detail import CommunicationDetail
 from communications.selectors.history import client_zones
 from core.choices import Channel
 
 
-def story_facts(detail: CommunicationDetail, *, viewer_zone: ZoneInfo, now: datetime) -> StoryFacts:
-    """One query, for the client's zone."""
+def story_facts(
+    detail: CommunicationDetail, *, names: Mapping[str, str], viewer_zone: ZoneInfo, now: datetime
+) -> StoryFacts:
+    """One query, for the client's zone. `names`: those of staff, by the actor."""
     row = detail.entry.row
     numbers = {attempt.row.id: attempt.row.number for attempt in detail.attempts}
     return StoryFacts(
@@ -27,7 +29,7 @@ def story_facts(detail: CommunicationDetail, *, viewer_zone: ZoneInfo, now: date
         role=row.role,
         status=row.status,
         reasons=tuple(Reason(reason["code"], reason["text"]) for reason in detail.strategy["reasons"]),
-        events=tuple(_event(event, numbers) for event in detail.events),
+        events=tuple(_event(event, numbers, names) for event in detail.events),
         attempts=tuple(
             StoryAttempt(attempt.row.number, attempt.row.started_at, attempt.row.outcome_class)
             for attempt in detail.attempts
@@ -45,7 +47,7 @@ def story_facts(detail: CommunicationDetail, *, viewer_zone: ZoneInfo, now: date
     )
 
 
-def _event(event: DeliveryEvent, numbers: Mapping[UUID, int]) -> StoryEvent:
+def _event(event: DeliveryEvent, numbers: Mapping[UUID, int], names: Mapping[str, str]) -> StoryEvent:
     return StoryEvent(
         at=event.occurred_at,
         to=event.to_status,
@@ -53,6 +55,7 @@ def _event(event: DeliveryEvent, numbers: Mapping[UUID, int]) -> StoryEvent:
         reason=event.reason,
         code=event.code,
         attempt=numbers.get(event.attempt_id, 0) if event.attempt_id else 0,
+        by=actor_words(event.actor, names),
     )
 
 

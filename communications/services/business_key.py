@@ -119,6 +119,36 @@ def release(*, request_ids: Collection[UUID]) -> None:
         CommunicationRequest.objects.filter(id__in=request_ids).update(holds_key=False)
 
 
+def hold_again(*, request_ids: Collection[UUID]) -> None:
+    """Requests of which something is to be sent after all hold their keys, unless another one does by now.
+
+    Call it with the clients' rows locked.
+    """
+    rivals = CommunicationRequest.objects.filter(business_key=OuterRef("business_key"), holds_key=True)
+    let_go = CommunicationRequest.objects.filter(id__in=request_ids, holds_key=False)
+    let_go.exclude(Exists(rivals)).update(holds_key=True)
+
+
+def pass_on(*, request: CommunicationRequest) -> bool:
+    """Whether a new request with the key of `request` is to hold it: only if nothing of the old one was or will be
+    sent, which then lets go of it. Call it with the client's row locked."""
+    same = CommunicationRequest.objects.filter(business_key=request.business_key, holds_key=True)
+    same.filter(~_is_alive(), id=request.id).update(holds_key=False)
+    return not same.exists()
+
+
+def newer_than(request: str) -> Exists:
+    """For a queryset whose `request` column prefix is given: whether a later request of the plan says the same."""
+    return Exists(
+        CommunicationRequest.objects.filter(
+            plan_id=OuterRef(f"{request}__plan_id"),
+            message_type=OuterRef(f"{request}__message_type"),
+            business_key=OuterRef(f"{request}__business_key"),
+            created_at__gt=OuterRef(f"{request}__created_at"),
+        )
+    )
+
+
 def _is_alive() -> Exists:
     """Whether something of a request was sent or will be."""
     return Exists(

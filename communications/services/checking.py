@@ -58,7 +58,7 @@ def check_jobs(*, jobs: Sequence[SendJob], lease_token: UUID, actor: str, now: d
     cleared: list[Cleared] = []
     stopped: list[Transition] = []
     for job in jobs:
-        verdict = check(_facts(job, gate.pauses), now)
+        verdict = judge(job, now, pauses=gate.pauses)
         if isinstance(verdict, Go) and job.contact_point is not None:
             cleared.append(Cleared(job, job.contact_point, verdict.send_before, gate.version))
         elif not isinstance(verdict, Go):
@@ -74,6 +74,11 @@ def check_jobs(*, jobs: Sequence[SendJob], lease_token: UUID, actor: str, now: d
                 now=now,
             )
     return cleared
+
+
+def judge(job: SendJob, now: datetime, *, pauses: Sequence[OpenPause] = ()) -> Go | NotNow | Refuse:
+    """What the check says of a job as the database had it when it was loaded. Without `pauses`: once none holds it."""
+    return check(_facts(job, pauses), now)
 
 
 def terms_of(job: SendJob) -> Terms:

@@ -51,8 +51,11 @@ _REACHED_AT: dict[Status, str] = {
     Status.RESPONDED: "responded_at",
     Status.FAILED: "failed_at",
 }
-
-
+# What people are asked about while a row has the status.
+_ASKED_ABOUT = {
+    Status.IN_DOUBT: AttentionKind.IN_DOUBT,
+    Status.FAILED: AttentionKind.DELIVERY_FAILED,
+}
 # A person who sends again takes back an earlier wish to cancel.
 _STAFF_KNOW_BETTER = frozenset({Cause.STAFF_RESEND, Cause.STAFF_RETRY})
 
@@ -169,7 +172,7 @@ def apply(transitions: Iterable[Transition], *, now: datetime) -> Applied:
                 accepted.append(allowed)
         _update(accepted, current)
         _write_events(accepted, current, now)
-        _settle_doubts(accepted, current, now)
+        _settle_items(accepted, current, now)
     return Applied(
         {change.communication_id: current[change.communication_id].status for change in accepted},
         tuple(unchanged),
@@ -251,15 +254,16 @@ def _update(accepted: Sequence[Transition], current: Mapping[UUID, _Current]) ->
             cursor.execute(sql, [list(values) for values in zip(*rows, strict=True)])
 
 
-def _settle_doubts(accepted: Sequence[Transition], current: Mapping[UUID, _Current], now: datetime) -> None:
-    """Nobody is asked any more about what is no longer in doubt: else it might be sent again."""
-    known = [
-        str(change.communication_id)
-        for change in accepted
-        if current[change.communication_id].status is Status.IN_DOUBT
-    ]
-    if known:
-        attention.settle(kind=AttentionKind.IN_DOUBT, dedupe_keys=known, now=now)
+def _settle_items(accepted: Sequence[Transition], current: Mapping[UUID, _Current], now: datetime) -> None:
+    """Nobody is asked any more about what is no longer in doubt or failed: else it might be sent again."""
+    for left, kind in _ASKED_ABOUT.items():
+        settled = [
+            str(change.communication_id)
+            for change in accepted
+            if current[change.communication_id].status is left
+        ]
+        if settled:
+            attention.settle(kind=kind, dedupe_keys=settled, now=now)
 
 
 def _write_events(accepted: Sequence[Transition], current: Mapping[UUID, _Current], now: datetime) -> None:

@@ -5,6 +5,7 @@ from django.http import HttpResponse
 from django.views import View
 
 VIEW_CONTENT = "communications.view_content"
+SEND = "communications.add_communicationrequest"
 
 
 class StaffView(PermissionRequiredMixin, View):
@@ -29,3 +30,9 @@ class StaffView(PermissionRequiredMixin, View):
         """Whether the viewer may see what messages say."""
         user: Any = self.request.user
         return bool(user.has_perm(VIEW_CONTENT))
+
+    @property
+    def may_act(self) -> bool:
+        """Whether the viewer may cancel messages and send them again."""
+        user: Any = self.request.user
+        return bool(user.has_perm(SEND))

@@ -1,6 +1,6 @@
 """The lines of the pages: rows with the words that people read beside them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -9,14 +9,13 @@ from zoneinfo import ZoneInfo
 from communications.choices import MessageType
 from communications.models import DeliveryEvent
 from communications.rules.message_types import MESSAGE_TYPES
-from communications.rules.story import cause_label, code_words
+from communications.rules.story import actor_words, cause_label, code_words
 from communications.selectors.detail import AttemptEntry, CommunicationDetail
 from communications.selectors.history import CommunicationEntry, client_zones
 
 MAX_EVENTS: Final = 200
 
 _SHORTEST_TOLD: Final = timedelta(milliseconds=100)
-_ACTORS: Final = {"worker": "a worker", "system": "the system", "staff": "a colleague"}
 _ATTEMPTS: Final = {"calling": "being made", "not_called": "not made"}
 
 
@@ -59,15 +58,15 @@ def history_lines(entries: Sequence[CommunicationEntry]) -> list[HistoryLine]:
     ]
 
 
-def event_lines(detail: CommunicationDetail) -> list[EventLine]:
-    """The newest first, MAX_EVENTS at most."""
+def event_lines(detail: CommunicationDetail, names: Mapping[str, str]) -> list[EventLine]:
+    """The newest first, MAX_EVENTS at most. `names`: those of staff, by the actor."""
     newest = list(reversed(detail.events))[:MAX_EVENTS]
     return [
         EventLine(
             row=event,
             label=cause_label(event.cause),
             explained=code_words(event.code),
-            actor=_actor(event.actor),
+            actor=actor_words(event.actor, names),
             said=detail.payloads.get(event.id),
         )
         for event in newest
@@ -93,10 +92,3 @@ def _took(attempt: AttemptEntry) -> timedelta | None:
         return None
     took = attempt.row.finished_at - attempt.row.started_at
     return took if took >= _SHORTEST_TOLD else None
-
-
-def _actor(actor: str) -> str:
-    kind, _, name = actor.partition(":")
-    if kind == "service":
-        return f"the program {name}"
-    return _ACTORS.get(kind, actor)

@@ -1,6 +1,8 @@
 from django.urls import path
 
+from communications.rules.actions import Action
 from communications.web import views
+from communications.web.actions import ActView
 
 app_name = "communications"
 
@@ -10,4 +12,12 @@ urlpatterns = [
     path("communications/<uuid:communication_id>/", views.CommunicationView.as_view(), name="communication"),
     path("communications/<uuid:communication_id>/message/", views.WholeMessageView.as_view(), name="message"),
     path("communications/<uuid:communication_id>/preview/", views.PreviewView.as_view(), name="preview"),
+    *(
+        path(
+            f"communications/<uuid:communication_id>/{action}/",
+            ActView.as_view(action=action),
+            name=action.value,
+        )
+        for action in Action
+    ),
 ]

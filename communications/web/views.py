@@ -1,4 +1,4 @@
-"""History and Communication: what was sent, and why. Nothing here changes anything."""
+"""History and Communication: what was sent, and why. What may be done about it: `actions`."""
 
 from hashlib import sha256
 from typing import Any, Final
@@ -19,11 +19,13 @@ from communications.selectors.detail import CommunicationDetail, get_communicati
 from communications.selectors.history import HistoryPage, client_zones, list_communications
 from communications.selectors.story_facts import story_facts
 from communications.web.access import VIEW_CONTENT, StaffView
+from communications.web.actions import offers
 from communications.web.forms import HistoryFilterForm
 from communications.web.lines import attempt_lines, event_lines, history_lines, label_of
 from communications.web.preview import preview_of
 from core import clock
 from core.errors import Invalid, NotFound
+from core.staff import staff_names
 
 PAGE_SIZE: Final = 50
 VIEWS: Final = ("desktop", "phone", "text")
@@ -109,9 +111,11 @@ class _OneCommunication(StaffView):
 
     def story_context(self, communication_id: UUID) -> dict[str, Any]:
         detail = self.detail(communication_id)
-        facts = story_facts(detail, viewer_zone=_viewer_zone(), now=clock.now())
+        names = staff_names(event.actor for event in detail.events)
+        facts = story_facts(detail, names=names, viewer_zone=_viewer_zone(), now=clock.now())
         return {
             "detail": detail,
+            "names": names,
             "row": detail.entry.row,
             "label": label_of(detail.entry.row.message_type),
             "zone": facts.zone,
@@ -133,8 +137,9 @@ class CommunicationView(_OneCommunication):
             "views": views,
             "view": asked if asked in views else views[0],
             "siblings": siblings(context["row"]),
-            "events": event_lines(context["detail"]),
+            "events": event_lines(context["detail"], context["names"]),
             "attempts": attempt_lines(context["detail"]),
+            "offers": offers(context["row"], now=clock.now()) if self.may_act else (),
         }
         return render(request, "communications/communication.html", context)
 

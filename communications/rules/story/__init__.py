@@ -4,6 +4,7 @@ Pure: stored facts in, words out. `telling` puts the story together, `events` te
 hold what causes, reasons, outcomes and providers' codes are called.
 """
 
+from communications.rules.story.actors import actor_words
 from communications.rules.story.codes import code_words
 from communications.rules.story.events import cause_label
 from communications.rules.story.facts import Story, StoryAttempt, StoryEvent, StoryFacts
@@ -15,6 +16,7 @@ __all__ = [
     "StoryAttempt",
     "StoryEvent",
     "StoryFacts",
+    "actor_words",
     "cause_label",
     "code_words",
     "provider_words",

@@ -115,7 +115,8 @@ def _simply(voice: Voice, run: Run) -> str:
     known = CAUSES.get(event.cause)
     if known is None or known.sentence is None:
         return f"{cause_label(event.cause)} at {voice.at(event)}."
-    told = voice.fill(known.sentence, at=voice.at(event) if "{at}" in known.sentence else "")
+    at = voice.at(event) if "{at}" in known.sentence else ""
+    told = voice.fill(known.sentence, at=at, by=event.by)
     return told if len(run) == 1 else f"{told} That happened {len(run)} times."
 
 

@@ -8,7 +8,8 @@ from core.choices import Channel
 
 @dataclass(frozen=True)
 class StoryEvent:
-    """One change. `attempt` is the number of the call that it is about, 0 when it is about none."""
+    """One change. `attempt` is the number of the call that it is about, 0 when it is about none; `by` says who did
+    it."""
 
     at: datetime
     to: str
@@ -16,6 +17,7 @@ class StoryEvent:
     reason: str = ""
     code: str = ""
     attempt: int = 0
+    by: str = "somebody"
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ WHY_CHANNEL: Final = frozenset(
         "other_channel",
         "only_open_channel",
         "more_engagement",
+        "sent_again",
     }
 )
 WHY_LATER: Final = frozenset(
@@ -85,11 +86,12 @@ _NEXT: Final[MappingProxyType[str, str]] = MappingProxyType(
         Status.CLICKED: "Nothing more is planned for this message.",
         Status.RESPONDED: "Nothing more is planned for this message.",
         Status.FAILED: "It is not tried again by itself.",
-        Status.CANCELLED: "It stays cancelled. Asking for it again makes a new message.",
+        Status.CANCELLED: "It stays cancelled. Sending it after all makes a new message.",
     }
 )
 _IN_DOUBT_ACTION: Final = (
-    "Ask {client} whether it arrived, or look into the log of {provider}; then close its item on Today."
+    "Ask {client} whether it arrived, or look into the log of {provider}. "
+    "Then send it again, or close its item on Today."
 )
 _LAPSED_ACTION: Final = (
     "Give the id of this message to whoever runs the system: the log says why its workers stopped."

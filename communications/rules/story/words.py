@@ -48,7 +48,7 @@ CAUSES: Final[MappingProxyType[str, CauseWords]] = MappingProxyType(
         Cause.DIGEST_DISSOLVED: CauseWords(
             "Back from a digest", "At {at} its digest was taken apart, and it was held again."
         ),
-        Cause.CALLER_CANCELLED: CauseWords("Cancelled", "It was cancelled at {at} by whoever asked for it."),
+        Cause.CALLER_CANCELLED: CauseWords("Cancelled", "{by} cancelled it at {at}."),
         Cause.CANCEL_REQUESTED: CauseWords("Cancelled in time", "It was cancelled in time, at {at}."),
         Cause.PLAN_CANCELLED: CauseWords(
             "Cancelled with its plan", "It was cancelled at {at}, because the plan was cancelled."
@@ -64,13 +64,11 @@ CAUSES: Final[MappingProxyType[str, CauseWords]] = MappingProxyType(
             "Cancelled: the client was erased",
             "It was cancelled at {at}, because everything about the client was erased.",
         ),
-        Cause.STAFF_RESEND: CauseWords("Sent again by a colleague", "At {at} a colleague sent it again."),
-        Cause.STAFF_RETRY: CauseWords(
-            "Tried again by a colleague", "At {at} a colleague had it tried again."
-        ),
-        Cause.STAFF_GAVE_UP: CauseWords("Given up by a colleague", "At {at} a colleague gave it up."),
+        Cause.STAFF_RESEND: CauseWords("Sent again", "{by} had it sent again at {at}."),
+        Cause.STAFF_RETRY: CauseWords("Tried again", "{by} had it tried again at {at}."),
+        Cause.STAFF_GAVE_UP: CauseWords("Given up", "{by} gave it up at {at}."),
         Cause.STAFF_UNDO: CauseWords(
-            "Answer taken back", "At {at} a colleague took back an answer that had been read wrongly."
+            "Answer taken back", "{by} took back at {at} an answer that had been read wrongly."
         ),
         Cause.CLAIMED: CauseWords("Taken for sending"),
         Cause.REFUSED_BY_CHECK: CauseWords("Stopped by the check before sending"),
@@ -135,6 +133,7 @@ REASON_CLAUSES: Final[MappingProxyType[str, str]] = MappingProxyType(
         "usual_channel": "it is the usual channel for this message",
         "other_channel": "the usual channels for this message are not open",
         "only_open_channel": "it is the only channel open for {client}",
+        "sent_again": "the earlier message had this channel",
         "preferred_not_used": "this message does not go out by the channel that was asked for",
         "critical_any_channel": "the message is critical",
         "no_contact_point": "no {address} of {client} is known",
@@ -216,30 +215,30 @@ OUTCOMES: Final[MappingProxyType[str, str]] = MappingProxyType(
 FAILED_ACTIONS: Final[MappingProxyType[str, str]] = MappingProxyType(
     {
         OutcomeClass.ACCEPTED: "Ask {client} whether it arrived.",
-        OutcomeClass.TRANSIENT: "Reach {client} in another way if it cannot wait; else ask for it again later.",
-        OutcomeClass.RATE_LIMITED: "Ask for it again later.",
-        OutcomeClass.DEFERRED_LONG: "Reach {client} in another way if it cannot wait; else ask for it again later.",
-        OutcomeClass.RECIPIENT: "Correct the {address} of {client}, then ask for the message again.",
-        OutcomeClass.WEAK_RECIPIENT: "Check the {address} with {client}, then ask for the message again.",
-        OutcomeClass.CONTENT: "Change the text or its template, then ask for the message again.",
-        OutcomeClass.NEEDS_TEMPLATE: "Have a template approved, then ask for the message again.",
-        OutcomeClass.CONFIG: "Put our account with {provider} in order, then ask for the message again.",
+        OutcomeClass.TRANSIENT: "Reach {client} in another way if it cannot wait; else try it again later.",
+        OutcomeClass.RATE_LIMITED: "Try it again later.",
+        OutcomeClass.DEFERRED_LONG: "Reach {client} in another way if it cannot wait; else try it again later.",
+        OutcomeClass.RECIPIENT: "Correct the {address} of {client}, then try it again.",
+        OutcomeClass.WEAK_RECIPIENT: "Check the {address} with {client}, then try it again.",
+        OutcomeClass.CONTENT: "Change the text or its template, then try it again.",
+        OutcomeClass.NEEDS_TEMPLATE: "Have a template approved, then try it again.",
+        OutcomeClass.CONFIG: "Put our account with {provider} in order, then try it again.",
         OutcomeClass.OPTED_OUT: "Reach {client} on a channel that they still want.",
-        OutcomeClass.AMBIGUOUS: "Ask {client} whether it arrived before it is sent again.",
+        OutcomeClass.AMBIGUOUS: "Ask {client} whether it arrived before it is tried again.",
     }
 )
 """The one thing that helps once a communication has failed, by the last outcome."""
 
 CANCELLED_ACTIONS: Final[MappingProxyType[str, str]] = MappingProxyType(
     {
-        "no_contact_point": "Add an {address} for {client}, then ask for the message again.",
-        "undeliverable": "Correct the {address} of {client}, then ask for the message again.",
-        "no_open_channel": "Find out how {client} wants to be reached, then ask for the message again.",
+        "no_contact_point": "Add an {address} for {client}, then send it after all.",
+        "undeliverable": "Correct the {address} of {client}, then send it after all.",
+        "no_open_channel": "Find out how {client} wants to be reached, then send it after all.",
         "not_on_allow_list": "Write to {client} from the real installation, or put the {address} on the allow-list.",
-        "not_configured": "Set {channel} up, then ask for the message again.",
-        "no_sending_hours": "Agree on other quiet hours with {client}, then ask for the message again.",
+        "not_configured": "Set {channel} up, then send it after all.",
+        "no_sending_hours": "Agree on other quiet hours with {client}, then send it after all.",
         "cannot_meet_deadline": "Reach {client} in another way if it still matters.",
-        "expired": "Ask for the message again if it still matters.",
+        "expired": "Send it after all if it still matters.",
     }
 )
 """Where something can be done about a message that was not sent; most were cancelled on purpose."""

@@ -51,6 +51,8 @@ def test_everything_about_one(planner):
         "events",
         "attachments",
         "delivery_logs",
+        "resent_from",
+        "resent_as",
     }
     assert answer["content"]["subject"] == answer["subject"]
     assert "Priya Sharma" in answer["content"]["text"]
