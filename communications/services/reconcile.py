@@ -1,4 +1,4 @@
-"""What lost workers left behind: first their journals, then their leases."""
+"""What lost workers left behind: first their journals, then their leases, then what stays in doubt."""
 
 from datetime import datetime
 
@@ -6,6 +6,7 @@ from django.db import InterfaceError, OperationalError, transaction
 
 from communications.choices import AttentionKind
 from communications.services import outcomes
+from communications.services.doubts import settle_doubts
 from communications.services.journal import JournalLine, LostJournal, lost_journals, set_aside
 from communications.services.queue import release_lapsed
 from core import attention
@@ -15,13 +16,15 @@ log = get_logger("reconcile")
 
 
 def reconcile(*, actor: str, now: datetime) -> int:
-    """Replay the journals of workers that are gone, then release what they had claimed; returns rows released.
+    """Replay the journals of workers that are gone, release what they had claimed, and settle what stays in doubt.
 
-    Every worker may run it at any time; replaying and releasing twice changes nothing.
+    Returns rows released. Every worker may run it at any time; doing it twice changes nothing.
     """
     for lost in lost_journals():
         _replay(lost, actor, now)
-    return release_lapsed(actor=actor, now=now)
+    released = release_lapsed(actor=actor, now=now)
+    settle_doubts(actor=actor, now=now)
+    return released
 
 
 def _replay(lost: LostJournal, actor: str, now: datetime) -> None:

@@ -63,6 +63,8 @@ def _wait_after(voice: Voice, event: StoryEvent) -> str:
 
 def _given_up(voice: Voice, run: Run) -> str:
     event = run[0]
+    if event.reason == "outcome_unknown":
+        return f"nobody could find out whether it arrived, so at {voice.at(event)} it went on by another channel."
     words = code_words(event.code) if is_reply(event.code) else ""
     did = f"{_what_provider_did(voice, event)} at {voice.at(event)}{f': {words}' if words else ''}"
     if event.cause == Cause.NEXT_CHANNEL:

@@ -36,7 +36,7 @@ def words(story_facts):
 NO_MORE = "Nothing more is planned for this message. A mail server tells us no more than this."
 CHOSEN = "We chose e-mail because the message is detailed."
 WAITED = "It waited until 09:00 today in Kolkata because of the contact window"
-FINAL = "It stays cancelled. Asking for it again makes a new message."
+FINAL = "It stays cancelled. Sending it after all makes a new message."
 
 
 def test_sent():
@@ -166,7 +166,7 @@ def test_a_server_that_could_not_be_reached():
             "recipient_refused",
             "The mail server said that the e-mail address does not exist (550 5.1.1) at 09:00:04: "
             "there is no such mailbox. There was no other way left to send it.",
-            "Correct the e-mail address of Priya Sharma, then ask for the message again.",
+            "Correct the e-mail address of Priya Sharma, then try it again.",
         ),
         (
             OutcomeClass.TRANSIENT,
@@ -174,7 +174,7 @@ def test_a_server_that_could_not_be_reached():
             "retries_used_up",
             "The mail server asked us to try later (451 4.3.0) at 09:00:04: the trouble is the mail system. "
             "It was not tried again, because all tries were used up.",
-            "Reach Priya Sharma in another way if it cannot wait; else ask for it again later.",
+            "Reach Priya Sharma in another way if it cannot wait; else try it again later.",
         ),
         (
             OutcomeClass.CONTENT,
@@ -193,6 +193,25 @@ def test_failed(outcome, code, reason, told, action):
     assert (story.next, story.action) == ("It is not tried again by itself.", action)
 
 
+@pytest.mark.parametrize(
+    ("cause", "told"),
+    [
+        (Cause.STAFF_RESEND, "Maria Rossi had it sent again at 10:00:00."),
+        (Cause.STAFF_RETRY, "Maria Rossi had it tried again at 10:00:00."),
+    ],
+)
+def test_who_had_it_sent_again_is_named(cause, told):
+    story = tell(facts(StoryEvent(at("10:00:00"), Status.SCHEDULED, cause, by="Maria Rossi")))
+    assert story.told[-1] == told
+
+
+def test_doubt_that_goes_to_another_channel():
+    event = StoryEvent(at("09:15:04"), Status.SCHEDULED, Cause.NEXT_CHANNEL, "outcome_unknown", attempt=1)
+    assert tell(facts(event)).told[-1] == (
+        "Nobody could find out whether it arrived, so at 09:15:04 it went on by another channel."
+    )
+
+
 def test_in_doubt():
     event = StoryEvent(
         at("09:01:04"), Status.IN_DOUBT, Cause.OUTCOME_UNKNOWN, "outcome_unknown", "TimeoutError", 1
@@ -204,7 +223,8 @@ def test_in_doubt():
     )
     assert story.next == "It is not sent again by itself, so that Priya Sharma does not get it twice."
     assert story.action == (
-        "Ask Priya Sharma whether it arrived, or look into the log of the mail server; then close its item on Today."
+        "Ask Priya Sharma whether it arrived, or look into the log of the mail server. "
+        "Then send it again, or close its item on Today."
     )
 
 
@@ -212,8 +232,8 @@ def test_in_doubt():
     ("event", "told", "action"),
     [
         (
-            StoryEvent(at("08:00:00"), Status.CANCELLED, Cause.CALLER_CANCELLED),
-            "It was cancelled at 08:00:00 by whoever asked for it.",
+            StoryEvent(at("08:00:00"), Status.CANCELLED, Cause.CALLER_CANCELLED, by="the program planner"),
+            "The program planner cancelled it at 08:00:00.",
             "",
         ),
         (
@@ -246,12 +266,12 @@ def test_in_doubt():
             StoryEvent(at("08:00:00"), Status.CANCELLED, Cause.REFUSED_BY_CHECK, "undeliverable"),
             "The check before sending stopped it at 08:00:00 because the e-mail address of Priya Sharma cannot be "
             "delivered to.",
-            "Correct the e-mail address of Priya Sharma, then ask for the message again.",
+            "Correct the e-mail address of Priya Sharma, then send it after all.",
         ),
         (
             StoryEvent(at("08:00:00"), Status.CANCELLED, Cause.REFUSED_BY_CHECK, "expired"),
             "The check before sending stopped it at 08:00:00 because it would have been too old to be worth sending.",
-            "Ask for the message again if it still matters.",
+            "Send it after all if it still matters.",
         ),
     ],
 )
@@ -274,7 +294,7 @@ def test_never_to_be_sent():
     )
     assert (story.next, story.action) == (
         FINAL,
-        "Add an e-mail address for Priya Sharma, then ask for the message again.",
+        "Add an e-mail address for Priya Sharma, then send it after all.",
     )
 
 

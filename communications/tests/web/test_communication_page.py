@@ -316,4 +316,4 @@ def test_a_failure_says_what_helps(reader):
     told = words_of(reader.get(path(row)))
     assert "The mail server said that the e-mail address does not exist (550 5.1.1)" in told
     assert "there is no such mailbox" in told
-    assert "What helps: Correct the e-mail address of Priya Sharma, then ask for the message again." in told
+    assert "What helps: Correct the e-mail address of Priya Sharma, then try it again." in told
