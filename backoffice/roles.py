@@ -35,6 +35,7 @@ _PEOPLE_AND_PROVIDERS: Final = frozenset(
         "auth.add_user",
         "auth.change_user",
         "auth.view_group",
+        "core.view_adminalert",
         "core.view_datakey",
         "communications.view_sendinggate",
         "core.view_heartbeat",

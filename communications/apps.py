@@ -8,7 +8,9 @@ class CommunicationsConfig(AppConfig):
     def ready(self) -> None:
         from communications import health, worker
         from communications.api import spooling
+        from communications.rules.alerts import ALERTS
         from communications.services import pauses, replan
+        from core.alert_kinds import register_alert
 
         health.register()
         spooling.register()
@@ -17,3 +19,5 @@ class CommunicationsConfig(AppConfig):
         post_migrate.connect(
             pauses.ensure_sending_gate, sender=self, dispatch_uid="communications.sending_gate"
         )
+        for kind, words in ALERTS.items():
+            register_alert(kind, words)

@@ -11,6 +11,7 @@ from django.utils import timezone
 from core import attention
 from core.errors import CrmError
 from core.models import (
+    AdminAlert,
     AttentionItem,
     AuditEntry,
     ClockOffset,
@@ -80,6 +81,11 @@ class AttentionItemAdmin(ReadOnlyAdmin):
             else:
                 resolved += 1
         self.message_user(request, f"{resolved} resolved.", messages.SUCCESS)
+
+
+@admin.register(AdminAlert)
+class AdminAlertAdmin(ReadOnlyAdmin):
+    list_display = ("kind", "sent_at", "failures", "failed_at")
 
 
 @admin.register(OutboxEvent)

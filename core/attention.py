@@ -2,18 +2,25 @@
 
 import json
 import uuid
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from core import audit
+from core.alert_kinds import ALERT_TASK, alerting_kinds
 from core.crypto import keyed_hash
 from core.errors import Conflict, NotFound
 from core.impersonal import looks_personal, require_impersonal_text, withhold_personal
+from core.logs import get_logger
 from core.models.attention import AttentionItem
+from core.wake import ring
+
+logger = get_logger("attention")
 
 SETTLED_ITSELF = "system:settled"
 _MAX_DEDUPE_KEY = 200
@@ -48,7 +55,8 @@ def raise_item(
     """Opens an item, or counts one more occurrence of the open one with the same kind and dedupe key.
 
     One statement, so any number of callers at once give one item. Parts that callers of the API choose may
-    reach this: what looks personal in them is withheld, and such a dedupe key is kept as a keyed hash.
+    reach this: what looks personal in them is withheld, and such a dedupe key is kept as a keyed hash. Administrators
+    are alerted to the first opening of an alerting kind (`core.alerts`).
     """
     (row,) = raise_items([Item(kind, dedupe_key, target, details)], now=now)
     return row
@@ -65,7 +73,19 @@ def raise_items(items: Iterable[Item], *, now: datetime) -> list[AttentionItem]:
         return []
     # In one order, so that two callers with the same items wait for each other, never in a ring.
     columns = zip(*(rows[name] for name in sorted(rows)), strict=True)
-    return list(AttentionItem.objects.raw(_UPSERT, [now, now, *map(list, columns)]))
+    shown = list(AttentionItem.objects.raw(_UPSERT, [now, now, *map(list, columns)]))
+    ours = {row[0] for row in rows.values()}
+    _call_for_administrators(Counter(item.kind for item in shown if item.id in ours))
+    return shown
+
+
+def _call_for_administrators(opened: Mapping[str, int]) -> None:
+    """`opened`: how many items of each kind were not open before."""
+    alerting = {kind: count for kind, count in opened.items() if kind in alerting_kinds()}
+    for kind, count in alerting.items():
+        logger.critical("an administrator is needed", kind=kind, count=count)
+    if alerting and settings.ADMIN_ALERT_URLS:
+        ring(ALERT_TASK)
 
 
 def resolve(*, item_id: uuid.UUID, actor: str, now: datetime) -> AttentionItem:

@@ -11,6 +11,7 @@ WORD_KEYS = frozenset(
         "error",
         "error_code",
         "event_id",
+        "kind",
         "message_type",
         "method",
         "provider",

@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.db.models import Case, F, Min, Q, QuerySet, Value, When
 
 from core import attention
+from core.alert_rules import AlertWords
 from core.impersonal import require_impersonal_details, require_impersonal_text
 from core.logs import get_logger
 from core.models.outbox import OutboxCursor, OutboxEvent
@@ -23,6 +24,11 @@ from core.wake import ring
 logger = get_logger("outbox")
 
 CONSUME_TASK = "core.consume_outbox"
+CONSUMER_FAILING = "outbox_consumer_failing"
+CONSUMER_FAILING_ALERT = AlertWords(
+    "A part of the system stands still at an event that it cannot handle.",
+    "{count} parts of the system stand still at events that they cannot handle.",
+)
 BATCH = 500
 _MAX_BATCHES = 20
 _FAILURES_BEFORE_ATTENTION = 10
@@ -197,7 +203,7 @@ def _note_failure(name: str, head: OutboxEvent, now: datetime) -> None:
         failures = rows.values_list("failures", flat=True).get()
         if failures % _FAILURES_BEFORE_ATTENTION == 0:
             attention.raise_item(
-                kind="outbox_consumer_failing",
+                kind=CONSUMER_FAILING,
                 dedupe_key=name,
                 target=f"consumer:{name}",
                 details={"failures": failures, "topic": head.topic, "event_id": head.id},

@@ -3,6 +3,7 @@
 Everything raises ImproperlyConfigured with a sentence that names the setting and says what to write.
 """
 
+import logging
 import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -13,6 +14,8 @@ from django.core.exceptions import ImproperlyConfigured
 from core.errors import CrmError
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
+# A comma inside an address, as in ?to=a,b, separates none.
+_BETWEEN_ADDRESSES = re.compile(r"[\s,]+(?=[A-Za-z][A-Za-z0-9]*://)")
 
 
 def checked(name: str, value: str, parse: Callable[[str], object]) -> str:
@@ -71,3 +74,31 @@ def require_sender(*, host: str, from_email: str) -> None:
     raise ImproperlyConfigured(
         f"{given} is set and {missing} is not. Set both to send e-mail, or neither to leave it closed."
     )
+
+
+def alert_urls(value: str) -> list[str]:
+    """The addresses of services that take alerts, as apprise writes them, separated by spaces or commas.
+
+    They may hold secrets, so the sentence about a wrong one does not repeat it.
+    """
+    urls = _BETWEEN_ADDRESSES.split(value.strip(" ,\n\t")) if value.strip(" ,\n\t") else []
+    for position, url in enumerate(urls, start=1):
+        if not _is_alert_url(url):
+            raise ImproperlyConfigured(
+                f"ADMIN_ALERT_URLS: address {position} of {len(urls)} is none that alerts can be sent to. "
+                "Write it as apprise does, for example mailtos://USER:PASSWORD@HOST?to=ADDRESS; see "
+                "https://appriseit.com."
+            )
+    return urls
+
+
+def _is_alert_url(url: str) -> bool:
+    # Loads a hundred plugins, which only an installation that alerts has to wait for.
+    from apprise import Apprise
+
+    log = logging.getLogger("apprise")
+    log.disabled = True  # it repeats what it refuses
+    try:
+        return Apprise.instantiate(url) is not None
+    finally:
+        log.disabled = False

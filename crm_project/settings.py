@@ -19,7 +19,7 @@ from communications.rules.rate_limit import Rate as SendingRate
 from core.api.rates import Rate
 from core.logs import logging_config
 from core.secrets_policy import require_secret
-from core.settings_policy import checked, parse_currency, parse_region, public_url, require_sender
+from core.settings_policy import alert_urls, checked, parse_currency, parse_region, public_url, require_sender
 from preferences.rules.windows import parse_zone
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -46,6 +46,8 @@ CRM_DEFAULT_REGION = checked("CRM_DEFAULT_REGION", env.str("CRM_DEFAULT_REGION",
 CRM_DEFAULT_CURRENCY = checked(
     "CRM_DEFAULT_CURRENCY", env.str("CRM_DEFAULT_CURRENCY", default="INR"), parse_currency
 )
+# Services that administrators are alerted by, as apprise writes them. Empty: they look at Today.
+ADMIN_ALERT_URLS = alert_urls(env.str("ADMIN_ALERT_URLS", default=""))
 CRM_ACCESS_TOKEN_MINUTES = env.int("CRM_ACCESS_TOKEN_MINUTES", default=30)
 # The demo's clock: an offset in the database that due times and windows follow. Never in production.
 CRM_ALLOW_DEMO_CLOCK = DEVELOPMENT and env.bool("CRM_ALLOW_DEMO_CLOCK", default=False)
@@ -305,5 +307,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "drain-spool": {"task": "core.drain_spool", "schedule": 5.0, "options": {"expires": 5}},
     "forget-spooled": {"task": "core.forget_spooled", "schedule": 3600.0},
     "release-waiting": {"task": "communications.release_waiting", "schedule": 5.0, "options": {"expires": 5}},
+    # The first of a kind rings; this tells of those that came after it, and tries again.
+    "alerts": {"task": "core.send_alerts", "schedule": 60.0, "options": {"expires": 60}},
     "outbox": {"task": "core.consume_outbox", "schedule": 5.0, "options": {"expires": 5}},
 }

@@ -81,6 +81,12 @@ _WORDS: Final[Mapping[str, AttentionWords]] = MappingProxyType(
             Weight.BAD,
             "warning",
         ),
+        "alerts_failing": AttentionWords(
+            "Administrators could not be alerted",
+            "Check ADMIN_ALERT_URLS and the services behind it. It is tried again by itself.",
+            Weight.WARN,
+            "warning",
+        ),
         "outbox_consumer_failing": AttentionWords(
             "A part of the system stands still",
             "It fails at the same event again and again. Show this to whoever runs the system.",

@@ -23,6 +23,8 @@ from communications.models import Communication
 from communications.services.commands import ClientData
 from communications.tests.factories import a_communication, in_status
 from core import attention, clock
+from core.alert_kinds import alerting_kinds
+from core.alerts import ALERTS_FAILING
 from core.models import AttentionItem, AuditEntry
 
 pytestmark = pytest.mark.django_db
@@ -89,7 +91,7 @@ class TestTheList:
         assert "<i>x" not in page.content.decode()
 
     def test_every_kind_has_words(self):
-        kinds = [*AttentionKind, "outbox_consumer_failing"]
+        kinds = [*AttentionKind, ALERTS_FAILING, *alerting_kinds()]
         assert [kind for kind in kinds if not has_words(kind)] == []
         assert words_for("moon_is_full").title == "Moon is full"
 

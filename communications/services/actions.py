@@ -123,7 +123,7 @@ def _lock(communication_id: UUID, *, with_client: bool) -> Communication:
     if with_client:
         _lock_clients([communication_id])
     found = _annotated(Communication.objects.filter(id=communication_id))
-    row = found.select_for_update(of=("self",), no_key=True).first()
+    row: Communication | None = found.select_for_update(of=("self",), no_key=True).first()
     if row is None:
         raise NotFound("There is no communication with this id.", code="communication_not_found")
     return row

@@ -99,7 +99,7 @@ def _put_back(
 ) -> Requeued:
     done, action = Requeued(), ACTION_OF[status]
     with transaction.atomic():
-        going = []
+        going: list[Communication] = []
         for row, way in judged(ids=ids, action=action, now=now):
             if row.status != status:
                 continue  # somebody was faster

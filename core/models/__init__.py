@@ -1,5 +1,6 @@
 """Models of core; one file per table or pair of tables."""
 
+from core.models.alert import AdminAlert
 from core.models.attention import AttentionItem
 from core.models.audit import AuditEntry
 from core.models.clock import ClockOffset
@@ -10,6 +11,7 @@ from core.models.service_account import ServiceAccount
 from core.models.spool import SpooledEntry
 
 __all__ = [
+    "AdminAlert",
     "AttentionItem",
     "AuditEntry",
     "ClockOffset",

@@ -17,6 +17,8 @@ class AttentionItem(models.Model):
     last_seen_at = models.DateTimeField()
     resolved_at = models.DateTimeField(null=True)
     resolved_by = models.CharField(max_length=100, default="")
+    # When administrators were told of it, for the kinds that they are told of.
+    alerted_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "crm_attention_items"
@@ -38,7 +40,12 @@ class AttentionItem(models.Model):
                 name="crm_attention_items_open",
                 fields=["-last_seen_at", "id"],
                 condition=Q(resolved_at__isnull=True),
-            )
+            ),
+            models.Index(
+                name="crm_attention_items_untold",
+                fields=["kind"],
+                condition=Q(resolved_at__isnull=True, alerted_at__isnull=True),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -7,10 +7,10 @@ from django.test import Client
 
 from core import attention, audit, outbox, sealing
 from core.admin import ReadOnlyAdmin
-from core.models import AttentionItem, AuditEntry, DataKey, Heartbeat, OutboxCursor
+from core.models import AdminAlert, AttentionItem, AuditEntry, DataKey, Heartbeat, OutboxCursor
 
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
-MODELS = ["auditentry", "attentionitem", "outboxevent", "outboxcursor", "heartbeat", "datakey"]
+MODELS = ["adminalert", "auditentry", "attentionitem", "outboxevent", "outboxcursor", "heartbeat", "datakey"]
 
 
 @pytest.fixture
@@ -18,6 +18,7 @@ def rows(db):
     audit.record(actor="staff:1", action="client.created", target="client:1", now=NOW)
     attention.raise_item(kind="in_doubt", dedupe_key="1", target="communication:1", details={}, now=NOW)
     outbox.publish("plan.changed", subject="plan:1")
+    AdminAlert.objects.create(kind="delivery_failed")
     OutboxCursor.objects.create(consumer="reader")
     Heartbeat.objects.create(component="worker", instance="host:1", started_at=NOW, beat_at=NOW)
     sealing.store_keys([sealing.new_key()])

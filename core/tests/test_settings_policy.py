@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from core.api.rates import Rate
 from core.errors import CrmError
-from core.settings_policy import checked, parse_currency, parse_region, public_url, require_sender
+from core.settings_policy import alert_urls, checked, parse_currency, parse_region, public_url, require_sender
 
 ROOT = Path(__file__).resolve().parents[2]
 STRONG = "q7Zt1xW0mVn4Rk8Ls2Yb6Hc9Jd3Fg5Pa-UeTiOoXzQ"
@@ -56,6 +56,11 @@ def test_hosts_below_are_bound_only_on_request(start):
         ({"CRM_DEFAULT_TIMEZONE": "Asia/Nowhere"}, ["CRM_DEFAULT_TIMEZONE is 'Asia/Nowhere'", "tz database"]),
         ({"CRM_DEFAULT_REGION": "india"}, ["CRM_DEFAULT_REGION", "'india'"]),
         ({"CRM_DEFAULT_CURRENCY": "rupees"}, ["CRM_DEFAULT_CURRENCY", "'rupees'"]),
+        ({"ADMIN_ALERT_URLS": "nonsense"}, ["ADMIN_ALERT_URLS: address 1 of 1", "appriseit.com"]),
+        (
+            {"ADMIN_ALERT_URLS": "json://ops.example.com, pigeon://secret@loft"},
+            ["ADMIN_ALERT_URLS: address 2 of 2"],
+        ),
         ({"CRM_SEND_RATE": "often"}, ["CRM_SEND_RATE", "'often' is not a rate"]),
         ({"CRM_READ_RATE": "0/min"}, ["CRM_READ_RATE"]),
         ({"CRM_SERVICE_SEND_RATE": "6000"}, ["CRM_SERVICE_SEND_RATE"]),
@@ -133,3 +138,27 @@ def test_a_mail_server_and_a_sender_come_together():
     require_sender(host="smtp.example.com", from_email="a@example.com")
     with pytest.raises(ImproperlyConfigured, match="SMTP_FROM_EMAIL is set and SMTP_HOST is not"):
         require_sender(host="", from_email="a@example.com")
+
+
+def test_a_wrong_address_for_alerts_is_not_repeated(start, caplog):
+    """It may hold a password, also in what the library says of it."""
+    with pytest.raises(ImproperlyConfigured) as caught:
+        start(ADMIN_ALERT_URLS="pigeon://hunter2@loft")
+    assert "hunter2" not in str(caught.value) + caplog.text
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("", []),
+        (" , ", []),
+        ("json://a.example", ["json://a.example"]),
+        ("json://a.example json://b.example", ["json://a.example", "json://b.example"]),
+        (
+            "mailtos://u:p@example.com?to=a@example.com,b@example.com, json://b.example\n",
+            ["mailtos://u:p@example.com?to=a@example.com,b@example.com", "json://b.example"],
+        ),
+    ],
+)
+def test_addresses_for_alerts(value, expected):
+    assert alert_urls(value) == expected
