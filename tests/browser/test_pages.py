@@ -96,6 +96,39 @@ def test_filter_open_and_read_a_message(signed_in: Page, sent: dict[str, str]) -
     assert page.evaluate("window.taken") is None
 
 
+def test_cancelling_asks_once_and_sending_after_all_makes_a_new_one(
+    signed_in: Page, sent: dict[str, str], stack: RunningStack
+) -> None:
+    unique = uuid4().hex[:8]
+    answer = stack.request(
+        {
+            "plan_id": f"browser-plan-{unique}",
+            "client_id": sent["client"],
+            "message_type": "custom",
+            "context": {"client_name": "Priya", "subject": "Tasting", "message": "Shall we meet?"},
+            "send_at": (datetime.now(UTC) + timedelta(days=2)).isoformat(),
+        }
+    )
+    page = signed_in
+    page.goto(f"/communications/{answer['communication_id']}/")
+    consequence = page.get_by_text("It will not be sent.")
+    expect(consequence).to_be_hidden()
+    page.get_by_text("Cancel it").click()
+    expect(consequence).to_be_visible()
+    assert_accessible(page)
+    assert_fits(page)
+    page.get_by_role("button", name="Do not send it").click()
+    expect(page.locator("#notices")).to_contain_text("Cancelled.")
+    expect(page.locator("main")).to_contain_text("cancelled it at")
+    page.get_by_text("Send after all").click()
+    page.get_by_role("button", name="Send it after all").click()
+    expect(page.locator("#notices")).to_contain_text("This is the new message.")
+    expect(page).not_to_have_url(re.compile(answer["communication_id"]))
+    expect(page.get_by_role("link", name="an earlier message")).to_be_visible()
+    assert_accessible(page)
+    assert_fits(page)
+
+
 def test_an_address_is_shown_on_request_and_noted(
     signed_in: Page, sent: dict[str, str], stack: RunningStack
 ) -> None:
