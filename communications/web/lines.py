@@ -1,6 +1,6 @@
 """The lines of the pages: rows with the words that people read beside them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from communications.choices import MessageType
 from communications.models import DeliveryEvent
 from communications.rules.message_types import MESSAGE_TYPES
-from communications.rules.story import actor_words, cause_label, code_words
+from communications.rules.story import StoryFacts, cause_label, code_words
 from communications.selectors.detail import AttemptEntry, CommunicationDetail
 from communications.selectors.history import CommunicationEntry, client_zones
 
@@ -58,18 +58,18 @@ def history_lines(entries: Sequence[CommunicationEntry]) -> list[HistoryLine]:
     ]
 
 
-def event_lines(detail: CommunicationDetail, names: Mapping[str, str]) -> list[EventLine]:
-    """The newest first, MAX_EVENTS at most. `names`: those of staff, by the actor."""
-    newest = list(reversed(detail.events))[:MAX_EVENTS]
+def event_lines(detail: CommunicationDetail, facts: StoryFacts) -> list[EventLine]:
+    """The newest first, MAX_EVENTS at most; `facts` are those of `detail`."""
+    newest = list(zip(reversed(detail.events), reversed(facts.events), strict=True))[:MAX_EVENTS]
     return [
         EventLine(
             row=event,
             label=cause_label(event.cause),
             explained=code_words(event.code),
-            actor=actor_words(event.actor, names),
+            actor=told.by,
             said=detail.payloads.get(event.id),
         )
-        for event in newest
+        for event, told in newest
     ]
 
 

@@ -25,7 +25,6 @@ from communications.web.lines import attempt_lines, event_lines, history_lines, 
 from communications.web.preview import preview_of
 from core import clock
 from core.errors import Invalid, NotFound
-from core.staff import staff_names
 
 PAGE_SIZE: Final = 50
 VIEWS: Final = ("desktop", "phone", "text")
@@ -111,11 +110,10 @@ class _OneCommunication(StaffView):
 
     def story_context(self, communication_id: UUID) -> dict[str, Any]:
         detail = self.detail(communication_id)
-        names = staff_names(event.actor for event in detail.events)
-        facts = story_facts(detail, names=names, viewer_zone=_viewer_zone(), now=clock.now())
+        facts = story_facts(detail, viewer_zone=_viewer_zone(), now=clock.now())
         return {
             "detail": detail,
-            "names": names,
+            "facts": facts,
             "row": detail.entry.row,
             "label": label_of(detail.entry.row.message_type),
             "zone": facts.zone,
@@ -137,7 +135,7 @@ class CommunicationView(_OneCommunication):
             "views": views,
             "view": asked if asked in views else views[0],
             "siblings": siblings(context["row"]),
-            "events": event_lines(context["detail"], context["names"]),
+            "events": event_lines(context["detail"], context["facts"]),
             "attempts": attempt_lines(context["detail"]),
             "offers": offers(context["row"], now=clock.now()) if self.may_act else (),
         }
