@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.db.models import OuterRef, Subquery
+
 from clients.addresses import mask
 from clients.choices import CONTACT_KIND_OF
 from clients.models import ContactPoint
@@ -56,7 +58,10 @@ class RequestOutcome:
 
 def get_communication(communication_id: UUID, *, contents: bool = True) -> CommunicationDetail:
     """Without `contents` nothing sealed is opened. Raises NotFound. A fixed number of queries."""
-    rows = with_last_error(Communication.objects.filter(id=communication_id))
+    later = Communication.objects.filter(resent_from=OuterRef("pk")).values("id")
+    rows = with_last_error(Communication.objects.filter(id=communication_id)).annotate(
+        later_id=Subquery(later)
+    )
     row = rows.select_related("client", "plan", "request").first()
     if row is None:
         raise NotFound("There is no communication with this id.", code="communication_not_found")
@@ -78,7 +83,7 @@ def get_communication(communication_id: UUID, *, contents: bool = True) -> Commu
             for event in events
             if event.payload is not None and key is not None
         },
-        resent_as=row.resent_as.values_list("id", flat=True).first(),
+        resent_as=row.later_id,
     )
 
 
