@@ -7,7 +7,6 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from backoffice.rules.attention_words import AttentionWords, words_for
-from backoffice.selectors.people import actor_names
 from clients.models import Plan
 from communications.choices import MessageType
 from communications.models import Communication
@@ -17,6 +16,7 @@ from core.attention import SETTLED_ITSELF
 from core.choices import Channel
 from core.errors import FieldProblem, Invalid
 from core.models import AttentionItem
+from core.people import actor_names
 
 TOTAL_CAP = 10_000
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from backoffice.rules.pause_words import PauseWords, pause_words
-from backoffice.selectors.people import actor_names
 from communications.choices import PauseScope
 from communications.gateway import configured_channels, provider_names, rate_limit
 from communications.models import Pause
@@ -17,6 +16,7 @@ from communications.selectors.pauses import count_waiting, open_pauses
 from communications.services.circuits import Glance, glance_at
 from communications.services.waiting import waits_for_circuit, waits_for_pause
 from core.choices import Channel
+from core.people import actor_names
 
 WAITING_CAP = 10_000
 

@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('clients', '0003_lists_and_reveal'),
-        ('communications', '0003_view_content_permission'),
+        ('communications', '0004_kill_switch'),
     ]
 
     operations = [

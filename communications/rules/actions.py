@@ -33,14 +33,17 @@ class Way(StrEnum):
 @dataclass(frozen=True)
 class ActionFacts:
     """`refused`: why the check before sending would not let it go, `refused_anew`: nor if it were asked for now; None:
-    it would. `newer_request`: a later request says the same. `resent`: it was sent anew before. `channel_taken`: a
-    sibling uses its channel."""
+    it would. `newer_request`: a later request says the same. `replaced`: one of its stage took its place.
+    `question_closed`: the plan has gone on since. `resent`: it was sent anew before. `channel_taken`: a sibling uses
+    its channel."""
 
     status: Status
     cancel_requested: bool = False
     refused: Reason | None = None
     refused_anew: Reason | None = None
     newer_request: bool = False
+    replaced: bool = False
+    question_closed: bool = False
     resent: bool = False
     channel_taken: bool = False
 
@@ -70,6 +73,10 @@ _IS_SENDING: Final = Refusal(
 )
 _NEWER_REQUEST: Final = Refusal(
     "newer_request", "A newer request says the same, and it must not arrive twice. Look at that one."
+)
+_REPLACED: Final = Refusal("replaced", "A newer message of this kind took its place. Look at that one.")
+_QUESTION_CLOSED: Final = Refusal(
+    "question_closed", "The plan has gone on since, so the client is not asked this any more."
 )
 _RESENT: Final = Refusal("already_resent", "It was sent again already, as a new message. Look at that one.")
 _CHANNEL_TAKEN: Final = Refusal(
@@ -111,27 +118,31 @@ def _cancel(facts: ActionFacts) -> Way | Refusal:
 def _retry(facts: ActionFacts) -> Way | Refusal:
     if facts.status is not Status.FAILED:
         return _CANNOT_RETRY[facts.status]
-    if facts.resent:
-        return _RESENT
-    if facts.newer_request:
-        return _NEWER_REQUEST
-    if facts.channel_taken:
+    if facts.channel_taken and not facts.resent:
         return _CHANNEL_TAKEN
-    return _refused(facts.refused) if facts.refused else Way.SEND_AGAIN
+    return _outdated(facts) or _refused(facts.refused) or Way.SEND_AGAIN
 
 
 def _resend(facts: ActionFacts) -> Way | Refusal:
     if facts.status is Status.IN_DOUBT:
-        return _refused(facts.refused) if facts.refused else Way.SEND_AGAIN
+        return _outdated(facts) or _refused(facts.refused) or Way.SEND_AGAIN
     if facts.status is Status.SENDING:
         return _IS_SENDING
     if facts.status not in {Status.FAILED, Status.CANCELLED, *ARRIVED}:
         return _WAITS
+    return _outdated(facts) or _refused(facts.refused_anew) or Way.SEND_ANEW
+
+
+def _outdated(facts: ActionFacts) -> Refusal | None:
+    """Why it may not be said again, whatever the check says of it."""
     if facts.resent:
         return _RESENT
-    if facts.newer_request and facts.status not in ARRIVED:
+    if facts.replaced:
+        return _REPLACED
+    # What arrived may be said once more, also where another request said the same.
+    if facts.newer_request and facts.status in {Status.FAILED, Status.CANCELLED}:
         return _NEWER_REQUEST
-    return _refused(facts.refused_anew) if facts.refused_anew else Way.SEND_ANEW
+    return _QUESTION_CLOSED if facts.question_closed else None
 
 
 _HELP: Final = MappingProxyType(
@@ -142,11 +153,14 @@ _HELP: Final = MappingProxyType(
         "expired": "Ask for a new message if it still matters.",
         "cannot_meet_deadline": "Ask for a new message with another deadline if it still matters.",
         "event_passed": "Reach the client in another way if it still matters.",
+        "not_on_allow_list": "Write to this client from the real installation.",
         "no_sending_hours": "Agree on other quiet hours with the client first.",
     }
 )
 
 
-def _refused(reason: Reason) -> Refusal:
+def _refused(reason: Reason | None) -> Refusal | None:
+    if reason is None:
+        return None
     help_words = _HELP.get(reason.code, "")
     return Refusal(reason.code, f"{reason.text} {help_words}".rstrip())

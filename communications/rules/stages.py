@@ -69,7 +69,12 @@ def closed_questions(before: int, after: int) -> dict[MessageType, Cause]:
     """The questions that a plan leaves behind when it goes from one stage to a later one."""
     if after <= before:
         return {}
-    return {name: Cause.QUESTION_CLOSED for name in _QUESTIONS if (MESSAGE_TYPES[name].stage or 0) < after}
+    return {name: Cause.QUESTION_CLOSED for name in _QUESTIONS if is_closed(name, stage=after)}
+
+
+def is_closed(message_type: MessageType, *, stage: int) -> bool:
+    """Whether it asks what a plan of this stage has behind it."""
+    return message_type in _QUESTIONS and (MESSAGE_TYPES[message_type].stage or 0) < stage
 
 
 def _types_from(stage: int) -> list[MessageType]:

@@ -14,12 +14,12 @@ from communications.rules.story import StoryAttempt, StoryEvent, StoryFacts, act
 from communications.selectors.detail import CommunicationDetail
 from communications.selectors.history import client_zones
 from core.choices import Channel
-from core.staff import staff_names
+from core.people import actor_names
 
 
 def story_facts(detail: CommunicationDetail, *, viewer_zone: ZoneInfo, now: datetime) -> StoryFacts:
     """Its events are those of `detail`, in their order. Two queries: the client's zone, and the names of staff."""
-    names = staff_names(event.actor for event in detail.events)
+    names = actor_names(event.actor for event in detail.events)
     row = detail.entry.row
     numbers = {attempt.row.id: attempt.row.number for attempt in detail.attempts}
     return StoryFacts(

@@ -13,12 +13,13 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from clients.models import Client
-from communications.choices import AttentionKind, Cause, Status
+from communications.choices import AttentionKind, Cause, MessageType, Status
 from communications.models import Communication
 from communications.rules import actions as rules
 from communications.rules.actions import Action, ActionFacts, Refusal, Way
 from communications.rules.checks import Refuse
 from communications.rules.reasons import Reason
+from communications.rules.stages import is_closed
 from communications.selectors.sending import SendJob, load_jobs
 from communications.services import business_key, lifecycle
 from communications.services.checking import judge
@@ -60,7 +61,8 @@ def act(*, action: Action, communication_id: UUID, actor: str, now: datetime) ->
         if way is Way.SEND_ANEW:
             row = send_anew(origin=row, actor=actor, now=now)
             _settle_not_sent(row, now)
-            _note(_AUDITED[way], row, actor, now, origin=str(communication_id))
+            entry = _entry(_AUDITED[way], row, origin=str(communication_id))
+            audit.record_many([entry], actor=actor, now=now)
         elif way is Way.SEND_AGAIN:
             put_back(rows=[row], action=action, actor=actor, now=now)
         elif way is not Way.NOTHING:
@@ -114,8 +116,8 @@ def put_back(*, rows: Sequence[Communication], action: Action, actor: str, now: 
         now=now,
     )
     business_key.hold_again(request_ids={row.request_id for row in rows})
-    for row in rows:
-        _note(_AUDITED_AGAIN[action], row, actor, now)
+    entries = [_entry(_AUDITED_AGAIN[action], row) for row in rows]
+    audit.record_many(entries, actor=actor, now=now)
     ring(DISPATCH_TASK)
 
 
@@ -139,8 +141,9 @@ def _annotated(rows: Any) -> Any:
     siblings = Communication.objects.filter(request=OuterRef("request"), channel=OuterRef("channel")).exclude(
         Q(id=OuterRef("id")) | Q(status__in=[Status.FAILED, Status.CANCELLED])
     )
-    return rows.select_related("request").annotate(
+    return rows.select_related("request", "plan").annotate(
         newer_request=business_key.newer_than("request"),
+        replaced=business_key.replaced_since("request"),
         resent=Exists(Communication.objects.filter(resent_from=OuterRef("id"))),
         channel_taken=Exists(siblings),
     )
@@ -161,6 +164,8 @@ def _facts(row: Any, job: SendJob | None, now: datetime) -> ActionFacts:
         refused=_refusal(job.with_row(cancel_requested=False), now) if job else None,
         refused_anew=_refusal_anew(job, now) if job else None,
         newer_request=row.newer_request,
+        replaced=row.replaced,
+        question_closed=is_closed(MessageType(row.message_type), stage=row.plan.stage),
         resent=row.resent,
         channel_taken=row.channel_taken,
     )
@@ -182,7 +187,7 @@ def _cancel(row: Communication, way: Way, actor: str, now: datetime) -> None:
     else:
         wish = Transition(row.id, Status.CANCELLED, Cause.CALLER_CANCELLED, actor, now)
         lifecycle.apply([wish], now=now)
-    _note(_AUDITED[way], row, actor, now)
+    audit.record_many([_entry(_AUDITED[way], row)], actor=actor, now=now)
 
 
 def _settle_not_sent(row: Communication, now: datetime) -> None:
@@ -190,11 +195,5 @@ def _settle_not_sent(row: Communication, now: datetime) -> None:
         attention.settle(kind=kind, dedupe_keys=[str(row.resent_from_id)], now=now)
 
 
-def _note(action: str, row: Communication, actor: str, now: datetime, **details: str) -> None:
-    audit.record(
-        actor=actor,
-        action=action,
-        target=f"communication:{row.id}",
-        details={"status": row.status, **details},
-        now=now,
-    )
+def _entry(action: str, row: Communication, **details: str) -> audit.Entry:
+    return audit.Entry(action, f"communication:{row.id}", {"status": row.status, **details})

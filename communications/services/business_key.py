@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from communications.choices import Cause, MessageType, Status
 from communications.models import Communication, CommunicationRequest, DeliveryEvent
@@ -138,14 +138,21 @@ def pass_on(*, request: CommunicationRequest) -> bool:
 
 
 def newer_than(request: str) -> Exists:
-    """For a queryset whose `request` column prefix is given: whether a later request of the plan says the same."""
-    return Exists(
-        CommunicationRequest.objects.filter(
-            plan_id=OuterRef(f"{request}__plan_id"),
-            message_type=OuterRef(f"{request}__message_type"),
-            business_key=OuterRef(f"{request}__business_key"),
-            created_at__gt=OuterRef(f"{request}__created_at"),
-        )
+    """For rows whose `request` is there by this name: whether a later request of the plan says the same."""
+    return Exists(_later(request).filter(business_key=OuterRef(f"{request}__business_key")))
+
+
+def replaced_since(request: str) -> Exists:
+    """As `newer_than`: whether a later request of the plan took its place in its stage, whatever that one says."""
+    staged = [rule.name for rule in MESSAGE_TYPES.values() if rule.staged]
+    return Exists(_later(request).filter(_is_alive(), message_type__in=staged))
+
+
+def _later(request: str) -> QuerySet[CommunicationRequest]:
+    return CommunicationRequest.objects.filter(
+        plan_id=OuterRef(f"{request}__plan_id"),
+        message_type=OuterRef(f"{request}__message_type"),
+        created_at__gt=OuterRef(f"{request}__created_at"),
     )
 
 

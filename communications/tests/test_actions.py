@@ -216,6 +216,33 @@ def test_one_that_a_newer_request_repeats_is_refused_and_says_so():
     assert Action.RETRY not in possible(row=old, now=clock.now())
 
 
+def failed_of(command) -> Communication:
+    submitted = submit(command=command, caller="service:test", now=clock.now())
+    row = Communication.objects.get(request_id=submitted.request_id)
+    lead_to(row, Status.FAILED)
+    return row
+
+
+def test_what_was_replaced_in_its_stage_is_not_said_any_more():
+    command = a_command(dedup_key="a")
+    old = failed_of(command)
+    newer = submit(command=replace(command, dedup_key="b"), caller="service:test", now=clock.now())
+    assert not newer.duplicate
+    for action in (Action.RETRY, Action.RESEND):
+        assert refused(action, old) == "replaced"
+
+
+def test_a_question_that_the_plan_has_behind_it_is_not_asked_again():
+    row = failed()
+    for model in (CommunicationRequest, Communication):
+        model.objects.filter(id__in=[row.id, row.request_id]).update(message_type=MessageType.VENDOR_OPTIONS)
+    Plan.objects.filter(id=row.plan_id).update(stage=3)
+    assert Action.RETRY in possible(row=row, now=clock.now())
+    Plan.objects.filter(id=row.plan_id).update(stage=4)
+    for action in (Action.RETRY, Action.RESEND):
+        assert refused(action, row) == "question_closed"
+
+
 def test_a_retried_one_holds_its_key_again():
     """A newer request of the kind with another content had taken it."""
     first = a_command(message_type=MessageType.REMINDER, context={"subject": "a", "message": "Choose."})

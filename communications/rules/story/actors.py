@@ -8,8 +8,5 @@ _KINDS: Final = MappingProxyType({"worker": "a worker", "system": "the system", 
 
 
 def actor_words(actor: str, names: Mapping[str, str]) -> str:
-    """`names`: those of staff, by the actor. A colleague who is not known any more stays one."""
-    kind, _, name = actor.partition(":")
-    if kind == "service":
-        return f"the program {name}"
-    return names.get(actor) or _KINDS.get(kind, actor)
+    """`names`: those of staff and programs, by the actor. A colleague who is not known any more stays one."""
+    return names.get(actor) or _KINDS.get(actor.partition(":")[0], actor)
