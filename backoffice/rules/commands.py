@@ -56,6 +56,13 @@ COMMANDS: Final = (
         _SEE_MESSAGES,
         "history scheduled next going out",
     ),
+    Command(
+        "Providers",
+        "providers",
+        "backoffice:providers",
+        permission="communications.view_pause",
+        keywords="pause stop resume channels circuits",
+    ),
     Command("Records", "records", "admin:index", keywords="admin tables"),
     SIGN_OUT,
 )

@@ -93,7 +93,7 @@ class TestTheList:
         few = queries()
         for _ in range(5):
             a_communication()
-        assert queries() == few <= 12
+        assert queries() == few <= 14
 
 
 class TestOneClient:

@@ -48,6 +48,7 @@ class TestCommands:
             ("hist doubt", ["Messages in doubt"]),
             ("log", ["Sign out"]),
             ("admin", ["Records"]),
+            ("pause", ["Providers"]),
             ("priya", []),
         ],
     )
