@@ -89,7 +89,9 @@ class Installation:
         self.supervisor.wait_until(self._web_answers, "The web server", timeout_seconds=60)
 
     def stop_web(self) -> None:
-        self.supervisor.end("web", signal.SIGKILL)
+        self.supervisor.end("web", signal.SIGTERM)
+        # Its processes share the port; the next server must not be taken for ready because of them.
+        self.supervisor.wait_until(lambda: not self._web_answers(), "The port", timeout_seconds=30)
 
     def start_worker(self, name: str = "worker", **settings: str) -> None:
         """A Celery worker with two processes, as production has it. Several need names of their own."""
@@ -118,7 +120,7 @@ class Installation:
         with psycopg.connect(
             self.settings["DATABASE_URL"].replace("postgres://", "postgresql://")
         ) as connection:
-            connection.execute(statements)  # type: ignore[arg-type]  # ours, not a literal
+            connection.execute(statements)
 
     def _web_answers(self) -> bool:
         with socket.socket() as probe:

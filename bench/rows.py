@@ -133,9 +133,9 @@ def future_rows(model: Model, *, first: int, last: int) -> None:
     rows = _columns("crm_communications")
     replaced_request = {"id": "md5('future' || n)::uuid", "holds_key": "false"}
     replaced = {
-        "id": "md5(channel || n)::uuid",
+        "id": "md5(chosen || n)::uuid",
         "request_id": "md5('future' || n)::uuid",
-        "channel": "channel",
+        "channel": "chosen",
         "content": "NULL",
         "priority": "(ARRAY[1, 3, 5, 7])[1 + n %% 4]",
         "status": "'scheduled'",
@@ -156,7 +156,7 @@ def future_rows(model: Model, *, first: int, last: int) -> None:
             f"INSERT INTO crm_communications ({', '.join(rows)}) "
             f"SELECT {', '.join(replaced.get(name, f'source.{name}') for name in rows)} "
             "FROM crm_communications source, generate_series(%s::int, %s::int) AS n, "
-            "unnest(ARRAY['email', 'sms', 'whatsapp']) AS channel WHERE source.id = %s",
+            "unnest(ARRAY['email', 'sms', 'whatsapp']) AS chosen WHERE source.id = %s",
             [*bounds, model.communication_id],
         )
     analyse()

@@ -23,6 +23,8 @@ from devstack.console import say
 
 MESSAGES = 20_000
 CALLER_THREADS = 6
+_ENOUGH_FOR_ALL_FAULTS = 1_000  # below, a quick look with a few of each kind
+_FEW_FAULTS = Amounts(kills=2, pauses=1, database_stops=1, broker_stops=1)
 CONCURRENCY = 16  # calls at once of one process, the SMTP connector's
 _WISHES_PER_THOUSAND = 30
 _ERASURES_AMONG_WISHES = 0.3
@@ -65,7 +67,6 @@ class _Run:
         self._random = random.Random(seed)
         self._machinery = Machinery(bench.installation, seed)
         self._wishes = Wishes()
-        self._asked: set[int] = set()
         self._begun = time.monotonic()
 
     def run(self) -> FaultsResult:
@@ -87,7 +88,8 @@ class _Run:
         return self._result(callers, drained)
 
     def _do_faults(self, callers: Callers) -> None:
-        for moment in schedule(self._seed, Amounts()):
+        amounts = Amounts() if self._messages >= _ENOUGH_FOR_ALL_FAULTS else _FEW_FAULTS
+        for moment in schedule(self._seed, amounts):
             waited = time.monotonic()
             while (
                 callers.share < moment.share and time.monotonic() - waited < _LONGEST_BETWEEN_FAULTS_SECONDS
@@ -107,14 +109,9 @@ class _Run:
         self._bench.progress.show(f"{len(callers.accepted)} of {self._messages} accepted, {what}")
 
     def _make_wishes(self, callers: Callers) -> None:
-        """Of clients whose message was asked for a moment ago, so that it may be anywhere on its way."""
-        due = int(len(callers.accepted) * _WISHES_PER_THOUSAND / 1000) - len(self._asked)
-        newest = max(callers.accepted, default=0)
-        for _ in range(min(due, 10)):
-            number = max(0, newest - self._random.randrange(300))
-            if number in self._asked or number not in callers.accepted:
-                continue
-            self._asked.add(number)
+        """Of clients whose message is on its way, at whatever step of it."""
+        due = int(len(callers.accepted) * _WISHES_PER_THOUSAND / 1000) - len(self._wishes.asked)
+        for number in self._wishes.candidates(min(due, 10)) if due > 0 else []:
             self._wishes.ask(number, erase=self._random.random() < _ERASURES_AMONG_WISHES)
 
     def _drain(self) -> bool:

@@ -15,6 +15,10 @@ from core import clock
 from core.sealing import destroy_key
 from preferences.models import ClientPreferences
 
+_ON_ITS_WAY = """
+    SELECT c.reference FROM crm_communications m JOIN crm_clients c ON c.id = m.client_id
+     WHERE m.status IN ('sending', 'scheduled') ORDER BY random() LIMIT %s
+"""
 _SILENT_FOR = timedelta(days=365)
 
 
@@ -27,6 +31,22 @@ class Wishes:
     unclear: set[int] = field(default_factory=set)
     silenced: int = 0
     erased: int = 0
+
+    def candidates(self, most: int) -> list[int]:
+        """Clients whose message is on its way right now, in any order; none while the database is away."""
+        close_old_connections()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(_ON_ITS_WAY, [most])
+                found = [int(reference.rpartition("-")[2]) for (reference,) in cursor.fetchall()]
+        except Error:
+            connection.close()
+            return []
+        return [number for number in found if number not in self.asked]
+
+    @property
+    def asked(self) -> set[int]:
+        return self.unclear | self.committed_at.keys()
 
     def ask(self, number: int, *, erase: bool) -> None:
         """Does nothing when the database is away before; when it goes away meanwhile, the wish is unclear."""

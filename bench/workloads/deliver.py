@@ -111,7 +111,8 @@ def _post_office(template: Path, messages: int, bench: Bench) -> float | None:
 def _rate(ends: Sequence[dict[str, Any]]) -> float:
     """All messages over the time of the slowest, committed outcomes included."""
     worked: int = sum(end["worked"] for end in ends)
-    return worked / max(end["seconds"] for end in ends)
+    seconds: float = max(end["seconds"] for end in ends)
+    return worked / seconds
 
 
 def _expect(taken: int, messages: int, who: str) -> None:

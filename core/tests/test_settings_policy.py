@@ -133,3 +133,11 @@ def test_a_mail_server_and_a_sender_come_together():
     require_sender(host="smtp.example.com", from_email="a@example.com")
     with pytest.raises(ImproperlyConfigured, match="SMTP_FROM_EMAIL is set and SMTP_HOST is not"):
         require_sender(host="", from_email="a@example.com")
+
+
+@pytest.mark.parametrize("value", ["0", "-5", "2.5", "two minutes", ""])
+def test_a_lease_that_is_no_time_stops_the_start(start, value):
+    with pytest.raises(
+        ImproperlyConfigured, match=r"CRM_LEASE_SECONDS is .*; write a whole number of seconds"
+    ):
+        start(**PRODUCTION, CRM_LEASE_SECONDS=value)
