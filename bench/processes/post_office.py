@@ -1,6 +1,7 @@
 """django-post_office with two processes. Arguments: the file with the template and the values, how many messages."""
 
 import json
+import logging
 import sys
 import time
 from pathlib import Path
@@ -11,8 +12,10 @@ from django.core.management import call_command
 
 def main() -> None:
     django.setup()
-    from post_office.mail import send_queued
-    from post_office.models import Email, EmailTemplate
+    from post_office.mail import send_queued_mail_until_done
+    from post_office.models import STATUS, Email, EmailTemplate
+
+    logging.disable(logging.INFO)
 
     call_command("migrate", verbosity=0, interactive=False)
     given, messages = json.loads(Path(sys.argv[1]).read_text()), int(sys.argv[2])
@@ -26,16 +29,16 @@ def main() -> None:
             template=template,
             context=given["values"] | {"plan_id": f"plan-{number}"},
             priority=2,
-            status=2,
+            status=STATUS.queued,
             backend_alias="default",
         )
         for number in range(messages)
     )
     print("ready", flush=True)
     sys.stdin.readline()
-    begun, sent = time.monotonic(), 0
-    while sent < messages and (done := sum(send_queued(processes=2)[:2])):
-        sent += done
+    begun = time.monotonic()
+    send_queued_mail_until_done(lockfile=sys.argv[1] + ".lock", processes=2)
+    sent = Email.objects.filter(status=STATUS.sent).count()
     print(json.dumps({"worked": sent, "seconds": time.monotonic() - begun}), flush=True)
 
 
