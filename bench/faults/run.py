@@ -31,6 +31,7 @@ _ERASURES_AMONG_WISHES = 0.3
 _LONGEST_BETWEEN_FAULTS_SECONDS = 30.0
 _LOAD_WITHIN_SECONDS = 3600.0
 _DRAINED_WITHIN_SECONDS = 900.0
+_SPOOL_STORED_WITHIN_SECONDS = 120.0
 _PROVIDER = {
     "latency_seconds": 0.02,
     "slow": 0.02,
@@ -84,7 +85,7 @@ class _Run:
             callers.stop()
         self._bench.sink.behave()
         self._machinery.bring_everything_back()
-        drained = self._drain()
+        drained = self._drain(len(callers.accepted))
         return self._result(callers, drained)
 
     def _do_faults(self, callers: Callers) -> None:
@@ -114,25 +115,34 @@ class _Run:
         for number in self._wishes.candidates(min(due, 10)) if due > 0 else []:
             self._wishes.ask(number, erase=self._random.random() < _ERASURES_AMONG_WISHES)
 
-    def _drain(self) -> bool:
-        """Until nothing moves any more. What waits for a retry is helped by the demo's clock; leases are not."""
+    def _drain(self, accepted: int) -> bool:
+        """Until nothing moves any more. What waits for a retry is helped by the demo's clock; leases are not. What
+        was accepted and is not stored yet, because it is spooled, is waited for a while longer."""
         deadline = time.monotonic() + _DRAINED_WITHIN_SECONDS
+        quiet_since = None
         while time.monotonic() < deadline:
             self._machinery.pause(1.0)
             close_old_connections()
             try:
-                due, later = self._waiting()
-                self._bench.progress.show(f"draining: {due} due or under way, {later} for later")
-                if not due and not later:
-                    return True
-                if not due:
+                due, later, stored = self._waiting()
+                self._bench.progress.show(
+                    f"draining: {due} due or under way, {later} for later, {stored} stored"
+                )
+                if later and not due:
                     clock.move_by(timedelta(minutes=1))
             except Error:
                 continue
+            if due or later:
+                quiet_since = None
+                continue
+            quiet_since = quiet_since or time.monotonic()
+            if stored >= accepted or time.monotonic() - quiet_since > _SPOOL_STORED_WITHIN_SECONDS:
+                return True
         return False
 
-    def _waiting(self) -> tuple[int, int]:
-        """Rows that move by themselves now, and rows that wait for their time, without those told to be silent."""
+    def _waiting(self) -> tuple[int, int, int]:
+        """Rows that move by themselves now, and rows that wait for their time, without those told to be silent; and
+        how many messages there are at all."""
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT count(*) FILTER (WHERE m.status = 'sending' OR m.due_at <= clock_timestamp() + offset_now),"
@@ -143,14 +153,15 @@ class _Run:
                 " AND (m.status = 'sending' OR p.pause_until IS NULL)"
             )
             ((due, later),) = cursor.fetchall()
-        return int(due), int(later)
+            cursor.execute("SELECT count(*) FROM crm_communications")
+            ((stored,),) = cursor.fetchall()
+        return int(due), int(later), int(stored)
 
     def _result(self, callers: Callers, drained: bool) -> FaultsResult:
         found = tally(callers.accepted, Taken(self._bench.record).new_lines(), self._wishes)
-        sink, machinery = self._bench.sink.counts(), self._machinery
-        kills = machinery.count(KILLS)
-        stops = machinery.done[Fault.STOP_DATABASE]
-        bound = (kills + stops) * WORKERS * PROCESSES_PER_WORKER * CONCURRENCY + sink["after"]
+        sink = self._bench.sink.counts()
+        faults = self._machinery.count(KILLS) + self._machinery.done[Fault.STOP_DATABASE]
+        bound = faults * WORKERS * PROCESSES_PER_WORKER * CONCURRENCY + sink["after"]
         good = not (found.twice or found.lost or found.against_will) and len(found.in_doubt) <= bound
         counts = {
             "id": "FAULTS",
@@ -161,26 +172,14 @@ class _Run:
             "against_will": len(found.against_will),
             "in_doubt": len(found.in_doubt),
             "in_doubt_bound": bound,
-            "kills": kills,
+            "kills": self._machinery.count(KILLS),
             "ok": good and drained,
             "withheld": found.withheld,
             "told_wrong": len(found.told_wrong),
             "in_doubt_arrived": sum(row["received"] for row in found.in_doubt),
-            "pauses": machinery.count(PAUSES),
-            "database_stops": stops,
-            "broker_stops": machinery.done[Fault.STOP_BROKER],
-            "dropped_before_data": sink["before"],
-            "dropped_after_data": sink["after"],
-            "silenced": self._wishes.silenced,
-            "erased": self._wishes.erased,
             "reached_provider_after_wish": found.after_the_wish,
             "latest_after_wish_seconds": round(found.latest_after_the_wish_seconds, 2),
             "drained": drained,
-            "journal_rejected": len(_journal_rest(self._bench.installation.supervisor.state.root)),
-            "restarted": dict(machinery.restarted),
-            "answers": dict(callers.answers),
-            "seed": self._seed,
-            "seconds": round(time.monotonic() - self._begun),
         }
         lists = {
             "in_doubt_rows": found.in_doubt,
@@ -189,7 +188,24 @@ class _Run:
             "against_will_rows": found.against_will,
             "told_wrong_rows": found.told_wrong,
         }
-        return FaultsResult(counts | lists)
+        return FaultsResult(counts | self._what_was_done(callers, sink) | lists)
+
+    def _what_was_done(self, callers: Callers, sink: dict[str, int]) -> dict[str, Any]:
+        machinery = self._machinery
+        return {
+            "pauses": machinery.count(PAUSES),
+            "database_stops": machinery.done[Fault.STOP_DATABASE],
+            "broker_stops": machinery.done[Fault.STOP_BROKER],
+            "dropped_before_data": sink["before"],
+            "dropped_after_data": sink["after"],
+            "silenced": self._wishes.silenced,
+            "erased": self._wishes.erased,
+            "journal_rejected": len(_journal_rest(self._bench.installation.supervisor.state.root)),
+            "restarted": dict(machinery.restarted),
+            "answers": dict(callers.answers),
+            "seed": self._seed,
+            "seconds": round(time.monotonic() - self._begun),
+        }
 
 
 def _journal_rest(root: Path) -> list[Path]:
