@@ -3,12 +3,14 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import psycopg
+import redis
 from psycopg import sql
 
 from devstack.api_client import ApiClient
@@ -62,11 +64,19 @@ class Installation:
             "CRM_SERVICE_SEND_RATE": "1000000/s",
             "CRM_SERVICE_READ_RATE": "1000000/s",
         }
+        self._forget_earlier_runs()
         self._clone_database(name)
         os.environ.update(self.settings)
         import django
 
         django.setup()
+
+    def _forget_earlier_runs(self) -> None:
+        """A run that was cut short leaves requests in the broker's server and outcomes in journals, which would find
+        their way into this one's database."""
+        with redis.Redis.from_url(self.settings["REDIS_URL"].replace("redis+socket://", "unix://")) as broker:
+            broker.flushall()
+        shutil.rmtree(self.supervisor.state.root / "journal", ignore_errors=True)
 
     @property
     def programs(self) -> Programs:
@@ -121,6 +131,13 @@ class Installation:
             self.settings["DATABASE_URL"].replace("postgres://", "postgresql://")
         ) as connection:
             connection.execute(statements)
+
+    def database_answers(self) -> bool:
+        try:
+            self._maintenance().close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def _web_answers(self) -> bool:
         with socket.socket() as probe:

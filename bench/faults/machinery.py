@@ -11,12 +11,14 @@ from django.conf import settings
 
 from bench.faults.schedule import KILLS, PAUSES, Fault, Moment
 from bench.installation import Installation
+from devstack.console import say
 from devstack.errors import StackError
 from devstack.kernel import children_of
 from devstack.program import Program
 
 WORKERS = 2
 PROCESSES_PER_WORKER = 2
+_UP_AGAIN_WITHIN_SECONDS = 120.0
 _HOW_A_DATABASE_STOPS = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
 
 
@@ -47,16 +49,29 @@ class Machinery:
         """Lets time pass, brings back what is due to come back, and looks after the rest."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            self._bring_back(time.monotonic())
             try:
+                self._bring_back(time.monotonic())
                 self.installation.supervisor.pause(min(0.1, max(0.0, deadline - time.monotonic())))
-            except StackError:
-                self._start_again_what_ended()
+            except StackError as error:
+                say(str(error))
+            self._plan_to_start_what_ended()
 
     def bring_everything_back(self) -> None:
-        self._bring_back(float("inf"))
+        """And the database ready again."""
+        self._paused = [(0.0, pid) for _, pid in self._paused]
+        self._away = [(0.0, program) for _, program in self._away]
+        self._wait_until_up("postgres")
 
     def do(self, moment: Moment) -> None:
+        """What cannot be done because something ended by itself at this very moment is done again."""
+        while True:
+            try:
+                return self._do(moment)
+            except StackError as error:
+                say(str(error))
+                self.pause(2)
+
+    def _do(self, moment: Moment) -> None:
         if moment.fault in KILLS:
             self._kill(moment)
         elif moment.fault in PAUSES:
@@ -90,8 +105,7 @@ class Machinery:
 
     def _take_away(self, moment: Moment) -> None:
         name = "postgres" if moment.fault is Fault.STOP_DATABASE else "valkey"
-        if name not in self.installation.supervisor.running:
-            self.pause(8)  # still away: the next time it goes is another time
+        self._wait_until_up(name)  # it goes another time
         how = _HOW_A_DATABASE_STOPS[self.done[moment.fault] % len(_HOW_A_DATABASE_STOPS)]
         if name == "valkey" and how is signal.SIGQUIT:
             how = signal.SIGTERM
@@ -102,7 +116,14 @@ class Machinery:
     def _a_worker(self, draw: float) -> tuple[str, list[int]]:
         """Its name, and its processes that send."""
         name = f"worker-{int(draw * WORKERS)}"
-        return name, children_of(self.installation.supervisor.running[name])
+        deadline = time.monotonic() + _UP_AGAIN_WITHIN_SECONDS
+        while time.monotonic() < deadline:
+            self._wait_until_up(name)
+            processes = children_of(self.installation.supervisor.running[name])
+            if len(processes) >= PROCESSES_PER_WORKER:
+                break
+            self.pause(0.5)
+        return name, processes
 
     def _bring_back(self, moment: float) -> None:
         for back_at, pid in [entry for entry in self._paused if entry[0] <= moment]:
@@ -115,9 +136,21 @@ class Machinery:
             self._away.remove((back_at, program))
             self.installation.supervisor.start(program)
 
-    def _start_again_what_ended(self) -> None:
+    def _wait_until_up(self, name: str) -> None:
+        """A database that was killed reads its log first, and refuses to begin while an orphan of it lives."""
+        deadline = time.monotonic() + _UP_AGAIN_WITHIN_SECONDS
+        self.pause(0.2)
+        while name not in self.installation.supervisor.running or (
+            name == "postgres" and not self.installation.database_answers()
+        ):
+            if time.monotonic() > deadline:
+                raise StackError(f"{name} was not up again within {_UP_AGAIN_WITHIN_SECONDS:.0f} s.")
+            self.pause(0.5)
+
+    def _plan_to_start_what_ended(self) -> None:
+        """In a second: what cannot begin yet must not be tried without end."""
         away = {program.name for _, program in self._away}
         for name, program in self._wanted.items():
             if name not in self.installation.supervisor.running and name not in away:
                 self.restarted[name] += 1
-                self.installation.supervisor.start(program)
+                self._away.append((time.monotonic() + 1.0, program))
