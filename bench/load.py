@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -114,11 +115,9 @@ def run_callers(
                     load.refused.append(reply)
         caller.close()
 
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(callers)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(callers) as pool:
+        for ended in [pool.submit(work) for _ in range(callers)]:
+            ended.result()  # raises what went wrong in its thread
     load.seconds = time.monotonic() - begun
     return load
 

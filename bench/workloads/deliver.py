@@ -54,7 +54,7 @@ def measure(bench: Bench) -> Figure:
 
 def _fill(messages: int, path: Path) -> Path:
     """Rows for us, and for the others the HTML of one of them with its values as variables again."""
-    models = make_models(urgency=Urgency.CRITICAL)
+    models = make_models(urgency=Urgency.NORMAL)
     copy_models(models, total=messages)
     path.write_text(json.dumps(_plain_template(models[0].communication_id)))
     return path

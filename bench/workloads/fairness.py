@@ -48,8 +48,8 @@ def measure(bench: Bench) -> Figure:
 
 
 def _fill(due: int) -> None:
-    """Made as high, since low ones would be given their slot of the day, and then called low and due."""
-    copy_models(make_models(urgency=Urgency.CRITICAL), total=due)
+    """Made as normal, since low ones would be given their slot of the day, and then called low and due."""
+    copy_models(make_models(urgency=Urgency.NORMAL), total=due)
     Communication.objects.update(priority=priority_of(Urgency.LOW))
     analyse()
 

@@ -51,7 +51,7 @@ def measure(bench: Bench) -> Figure:
 
 def _fill(messages: int, *, prefix: str) -> None:
     copy_models(
-        make_models(urgency=Urgency.CRITICAL, prefix=prefix, count=min(MODELS, messages)), total=messages
+        make_models(urgency=Urgency.NORMAL, prefix=prefix, count=min(MODELS, messages)), total=messages
     )
 
 
