@@ -6,6 +6,7 @@ Everything raises ImproperlyConfigured with a sentence that names the setting an
 import logging
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import phonenumbers
@@ -43,6 +44,13 @@ def parse_currency(code: str) -> str:
     if not _CURRENCY.fullmatch(code):
         raise ValueError(f"{code!r} is not a currency; write three capital letters, as INR.")
     return code
+
+
+def whole_seconds(name: str, value: str) -> timedelta:
+    """A length of time, at least one second."""
+    if not value.isdecimal() or int(value) < 1:
+        raise ImproperlyConfigured(f"{name} is {value!r}; write a whole number of seconds, as 120.")
+    return timedelta(seconds=int(value))
 
 
 def public_url(value: str, *, production: bool) -> str:

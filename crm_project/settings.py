@@ -19,7 +19,15 @@ from communications.rules.rate_limit import Rate as SendingRate
 from core.api.rates import Rate
 from core.logs import logging_config
 from core.secrets_policy import require_secret
-from core.settings_policy import alert_urls, checked, parse_currency, parse_region, public_url, require_sender
+from core.settings_policy import (
+    alert_urls,
+    checked,
+    parse_currency,
+    parse_region,
+    public_url,
+    require_sender,
+    whole_seconds,
+)
 from preferences.rules.windows import parse_zone
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -49,6 +57,8 @@ CRM_DEFAULT_CURRENCY = checked(
 # Services that administrators are alerted by, as apprise writes them. Empty: they look at Today.
 ADMIN_ALERT_URLS = alert_urls(env.str("ADMIN_ALERT_URLS", default=""))
 CRM_ACCESS_TOKEN_MINUTES = env.int("CRM_ACCESS_TOKEN_MINUTES", default=30)
+# How long a claimed message stays its worker's without a renewal.
+CRM_LEASE = whole_seconds("CRM_LEASE_SECONDS", env.str("CRM_LEASE_SECONDS", default="120"))
 # The demo's clock: an offset in the database that due times and windows follow. Never in production.
 CRM_ALLOW_DEMO_CLOCK = DEVELOPMENT and env.bool("CRM_ALLOW_DEMO_CLOCK", default=False)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FrameType
 
 from devstack import console
-from devstack.bench import run_benchmarks
+from devstack.bench import BenchOptions, run_benchmarks, unknown_name
 from devstack.check import run_checks
 from devstack.demo import run_demo
 from devstack.environment import ensure_environment
@@ -52,7 +52,7 @@ def _dispatch(arguments: list[str]) -> int:
         return {"test": _test, "manage": _manage}[arguments[0]](arguments[1:])
     options = _parser().parse_args(arguments)
     if options.command == "bench":
-        return run_benchmarks(options.name, as_json=options.json)
+        return _bench(options)
     if options.command == "check":
         return run_checks(ensure_environment(ROOT))
     with Supervisor(_state()) as supervisor:
@@ -74,8 +74,11 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--exit", action="store_true", help="stop after the workflow; exit code 0 or 1")
     up = commands.add_parser("up", help="start everything, without demo data")
     commands.add_parser("check", help="lint, types, migrations, deploy check, OpenAPI drift")
-    bench = commands.add_parser("bench", help="measure")
+    bench = commands.add_parser("bench", help="measure; see docs/performance.md")
     bench.add_argument("name", nargs="?", metavar="NAME")
+    bench.add_argument("--size", type=int, metavar="N", help="how many messages, instead of the default")
+    bench.add_argument("--full", action="store_true", help="as many as the goals name; takes long")
+    bench.add_argument("--seed", type=int, metavar="N", help="of an earlier `bench faults`, to repeat it")
     for command in (demo, up, bench):
         command.add_argument(
             "--json", action="store_true", help="results as one line of JSON on standard output"
@@ -83,6 +86,15 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("test", help="run the tests; further arguments go to pytest", add_help=False)
     commands.add_parser("manage", help="manage.py in this environment, with its arguments", add_help=False)
     return parser
+
+
+def _bench(options: argparse.Namespace) -> int:
+    wanted = BenchOptions(options.name, options.json, options.size, options.full, options.seed)
+    refusal = unknown_name(wanted)
+    if refusal:
+        print(refusal)
+        return 2
+    return run_benchmarks(ensure_environment(ROOT), wanted, _state("bench").root)
 
 
 def _state(*below: str) -> State:

@@ -60,10 +60,25 @@ def ensure_environment(root: Path) -> Environment:
     with _only_one(root):
         if _stamp(environment) != expected:  # another run may have done it while we waited
             _make(environment)
-            _install(environment)
+            _install(environment, LOCKS)
             (environment.folder / STAMP).write_text(json.dumps(expected), encoding="utf-8")
             (environment.folder / UNFINISHED).unlink()
     return environment
+
+
+def install_extra(environment: Environment, lock: str) -> None:
+    """Installs one more lock file on top, unless that was done since the environment was made or renewed."""
+    mark = environment.folder / f"crm-installed-{lock}.json"
+    made = (environment.folder / STAMP).stat().st_mtime_ns
+    expected = {
+        "lock": hashlib.sha256((environment.root / lock).read_bytes()).hexdigest(),
+        "environment": made,
+    }
+    if mark.exists() and json.loads(mark.read_text(encoding="utf-8")) == expected:
+        return
+    with _only_one(environment.root):
+        _install(environment, (lock,))
+        mark.write_text(json.dumps(expected), encoding="utf-8")
 
 
 def _fingerprint(environment: Environment) -> dict[str, str]:
@@ -127,11 +142,11 @@ def _runs_pip(environment: Environment) -> bool:
         return False
 
 
-def _install(environment: Environment) -> None:
+def _install(environment: Environment, locks: tuple[str, ...]) -> None:
     root = environment.root
-    total = sum(_count_requirements(root / name) for name in LOCKS)
+    total = sum(_count_requirements(root / name) for name in locks)
     progress = Progress(f"Installing about {total} packages")
-    files = [argument for name in LOCKS for argument in ("-r", str(root / name))]
+    files = [argument for name in locks for argument in ("-r", str(root / name))]
     uv = _uv(environment, progress)
     if uv:
         command = [uv, "pip", "install", "--python", str(environment.python), "--require-hashes", *files]

@@ -44,7 +44,7 @@ class Stack:
 
     def manage(self, *arguments: str) -> str:
         """Runs a management command and returns what it printed."""
-        return _Programs(self.supervisor, self.environment, self.settings).manage(*arguments)
+        return Programs(self.supervisor, self.environment, self.settings).manage(*arguments)
 
 
 def start_services(
@@ -66,7 +66,7 @@ def start_stack(supervisor: Supervisor, environment: Environment) -> Stack:
     settings = start_services(supervisor, environment)
     ports = keep_ports(supervisor.state, PORTS)
     settings = stack_settings(settings, ports)
-    programs = _Programs(supervisor, environment, settings)
+    programs = Programs(supervisor, environment, settings)
     supervisor.start(programs.sandbox(ports))
     progress.show("migrations")
     programs.manage("migrate", "--no-input")
@@ -93,7 +93,7 @@ def start_stack(supervisor: Supervisor, environment: Environment) -> Stack:
 
 
 @dataclass(frozen=True)
-class _Programs:
+class Programs:
     """The processes of the project, each with its command line."""
 
     supervisor: Supervisor

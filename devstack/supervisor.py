@@ -86,6 +86,24 @@ class Supervisor:
             file.seek(before)
             return Ended(self._ended.pop(program.name), file.read().decode(errors="replace"))
 
+    @property
+    def services(self) -> dict[str, Program]:
+        """What was started to stay, by name."""
+        return dict(self._services)
+
+    def end(self, name: str, signal_number: int) -> Program:
+        """Ends a service on purpose and returns it, so that it may be started again."""
+        program = self._services.pop(name)
+        self.signal(name, signal_number)
+        while name in self.running:
+            self._pump(None)
+        self._ended.pop(name)
+        return program
+
+    def signal(self, name: str, signal_number: int) -> None:
+        """To the program and everything that it started."""
+        self._order({"do": "signal", "name": name, "signal": signal_number})
+
     def foreground(self, program: Program) -> int:
         """Runs a command on our own terminal and returns its exit code; Ctrl-C is passed on to it."""
         self._launch(program)
@@ -93,7 +111,7 @@ class Supervisor:
             try:
                 self._pump(None)
             except Interrupted as interruption:
-                self._order({"do": "signal", "name": program.name, "signal": interruption.signal_number})
+                self.signal(program.name, interruption.signal_number)
                 if interruption.signal_number != signal.SIGINT:
                     raise
         return self._ended.pop(program.name)

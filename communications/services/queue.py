@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.db import connection, transaction
 
 from communications.choices import AttentionKind, Cause, Status
@@ -21,7 +22,7 @@ from communications.services.lifecycle import Transition
 from core import attention
 
 DISPATCH_TASK: Final = "communications.dispatch_due"
-LEASE: Final = timedelta(seconds=120)
+LEASE: Final[timedelta] = settings.CRM_LEASE
 ALONE_AFTER_LAPSES: Final = 3
 FAILED_AFTER_LAPSES: Final = 5
 _SWEEP_LIMIT: Final = 500

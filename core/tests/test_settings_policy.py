@@ -162,3 +162,11 @@ def test_a_wrong_address_for_alerts_is_not_repeated(start, caplog):
 )
 def test_addresses_for_alerts(value, expected):
     assert alert_urls(value) == expected
+
+
+@pytest.mark.parametrize("value", ["0", "-5", "2.5", "two minutes", ""])
+def test_a_lease_that_is_no_time_stops_the_start(start, value):
+    with pytest.raises(
+        ImproperlyConfigured, match=r"CRM_LEASE_SECONDS is .*; write a whole number of seconds"
+    ):
+        start(**PRODUCTION, CRM_LEASE_SECONDS=value)

@@ -1,0 +1,1 @@
+"""Sites to compare with: what the same work costs without the product."""
