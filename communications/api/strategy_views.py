@@ -52,6 +52,7 @@ class PreviewSerializer(_Answer):
 
 class StrategyPreviewView(ApiView):
     required_scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.READ}
+    throttle_kind = "read"
     max_body_bytes = 28 * MEGABYTE
 
     @extend_schema(

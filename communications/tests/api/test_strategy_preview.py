@@ -256,6 +256,14 @@ def test_reading_is_enough_and_needed():
     assert_problem(nobody().post(PATH, a_body()), 401, "not_authenticated")
 
 
+def test_it_counts_as_reading(reader):
+    limits = [
+        reader.get("/api/crm/reasons")["X-RateLimit-Limit"],
+        reader.post(PATH, a_body())["X-RateLimit-Limit"],
+    ]
+    assert limits[0] == limits[1]
+
+
 def test_a_few_queries(reader):
     row = a_communication()
     with CaptureQueriesContext(connection) as queries:

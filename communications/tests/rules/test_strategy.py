@@ -1,7 +1,7 @@
 """Which channels go out, who is primary, what stands by, and why (ORC-1, STR-1, STR-2, STR-6)."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, date, datetime, time
 from itertools import product
 from zoneinfo import ZoneInfo
@@ -12,36 +12,25 @@ from hypothesis import strategies as st
 
 from communications.choices import Cause, ContentType, MessageType, Role, Urgency
 from communications.rules.channels import fallback_order, rank_channels
-from communications.rules.facts import ChannelFacts, DailyCap, Facts, PreferenceFacts
+from communications.rules.facts import ChannelFacts, Facts, PreferenceFacts
 from communications.rules.message_types import MESSAGE_TYPES
 from communications.rules.reasons import REASONS
 from communications.rules.strategy import decide
+from communications.tests.rules.deciding import (
+    EMAIL,
+    EVENING,
+    KOLKATA,
+    NOON,
+    NOT_SET_UP,
+    OPEN,
+    SMS,
+    WHATSAPP,
+    codes,
+    facts,
+    going,
+)
 from core.choices import Channel
-from preferences.choices import Frequency
-from preferences.rules.windows import SettingRefused, Window
-
-KOLKATA = ZoneInfo("Asia/Kolkata")
-EMAIL, SMS, WHATSAPP = Channel.EMAIL, Channel.SMS, Channel.WHATSAPP
-OPEN = ChannelFacts(has_contact_point=True, consent_allowed=True, configured=True)
-NOT_SET_UP = ChannelFacts(has_contact_point=True, consent_allowed=True, configured=False)
-NOON = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)
-EVENING = datetime(2026, 11, 21, 16, 0, tzinfo=UTC)  # 21:30 in Kolkata
-
-
-def facts(name="welcome", *, open_channels=(EMAIL, SMS, WHATSAPP), urgency=None, chosen=None, **values):
-    rule = MESSAGE_TYPES[MessageType(name)]
-    values.setdefault("channels", dict.fromkeys(open_channels, OPEN))
-    values.setdefault("now", NOON)
-    values.setdefault("preferences", PreferenceFacts(channels=chosen))
-    return Facts(rule=rule, urgency=urgency or rule.urgency, zone=KOLKATA, **values)
-
-
-def going(strategy):
-    return [delivery.channel for delivery in strategy.deliveries]
-
-
-def codes(strategy):
-    return [reason.code for reason in strategy.reasons]
+from preferences.rules.windows import Window
 
 
 @pytest.mark.parametrize(
@@ -239,201 +228,6 @@ def test_expiry_starts_at_send_at_and_ends_with_the_event():
     assert decide(facts("welcome", send_at=later)).expires_at == datetime(2027, 1, 17, 6, 30, tzinfo=UTC)
     bounded = facts("welcome", event_date=date(2026, 11, 24))
     assert decide(bounded).expires_at == datetime(2026, 11, 24, 18, 30, tzinfo=UTC)
-
-
-def engaged(**by_channel):
-    """Open channels, each with what the client did with its last messages: `-` nothing, `+` a reaction."""
-    return {
-        Channel(name): replace(OPEN, engaged=tuple(mark == "+" for mark in marks))
-        for name, marks in by_channel.items()
-    }
-
-
-@pytest.mark.parametrize(
-    ("name", "urgency", "channels", "preferred", "expected", "told"),
-    [
-        pytest.param(
-            "custom",
-            "normal",
-            engaged(email="---", whatsapp="+--", sms=""),
-            None,
-            ([WHATSAPP], [EMAIL, SMS]),
-            ["more_engagement", "low_engagement"],
-            id="another did better",
-        ),
-        pytest.param(
-            "custom",
-            "normal",
-            engaged(email="---", whatsapp=""),
-            None,
-            ([WHATSAPP], [EMAIL]),
-            ["more_engagement", "low_engagement"],
-            id="another is untried",
-        ),
-        pytest.param(
-            "custom",
-            "normal",
-            engaged(email="---", whatsapp="--", sms="---"),
-            None,
-            ([EMAIL], [WHATSAPP, SMS]),
-            ["usual_channel"],
-            id="none did better",
-        ),
-        pytest.param(
-            "custom",
-            "normal",
-            engaged(email="--", whatsapp="+++"),
-            None,
-            ([EMAIL], [WHATSAPP]),
-            ["usual_channel"],
-            id="two are too few",
-        ),
-        pytest.param(
-            "custom",
-            "normal",
-            engaged(email="---+", whatsapp="+"),
-            None,
-            ([WHATSAPP], [EMAIL]),
-            ["more_engagement", "low_engagement"],
-            id="only the last three count",
-        ),
-        pytest.param(
-            "custom",
-            "normal",
-            engaged(email="---", whatsapp="---", sms="+"),
-            None,
-            ([SMS], [EMAIL, WHATSAPP]),
-            ["more_engagement", "low_engagement", "low_engagement"],
-            id="one place, however many are ignored",
-        ),
-        pytest.param(
-            "custom",
-            "critical",
-            engaged(sms="---", email="+++"),
-            None,
-            ([SMS], [EMAIL]),
-            ["critical_order", "critical_now"],
-            id="never for critical",
-        ),
-        pytest.param(
-            "custom",
-            "normal",
-            engaged(email="---", whatsapp="+++"),
-            EMAIL,
-            ([EMAIL], [WHATSAPP]),
-            ["preferred_channel"],
-            id="what the caller asked for goes first",
-        ),
-        pytest.param(
-            "welcome",
-            "normal",
-            engaged(email="---", whatsapp="+++"),
-            None,
-            ([EMAIL], [WHATSAPP]),
-            ["detailed_email_first"],
-            id="the table's channel goes out all the same",
-        ),
-        pytest.param(
-            "vendor_options",
-            "high",
-            engaged(email="---", whatsapp="+++"),
-            None,
-            ([WHATSAPP, EMAIL], []),
-            ["more_engagement", "not_configured", "low_engagement"],
-            id="a companion becomes the primary",
-        ),
-        pytest.param(
-            "welcome",
-            "normal",
-            engaged(email="+", whatsapp="---", sms="+"),
-            None,
-            ([EMAIL], [SMS, WHATSAPP]),
-            ["detailed_email_first", "low_engagement"],
-            id="the order of fallbacks",
-        ),
-    ],
-)
-def test_a_channel_that_the_client_ignores_goes_down_one_place(
-    name, urgency, channels, preferred, expected, told
-):
-    """STR-5."""
-    strategy = decide(facts(name, urgency=Urgency(urgency), channels=channels, preferred_channel=preferred))
-    assert (going(strategy), list(strategy.fallbacks)) == expected
-    assert codes(strategy) == told
-
-
-def test_engagement_says_which_channel_goes_first_and_why():
-    strategy = decide(facts("custom", channels=engaged(email="---", whatsapp="+")))
-    assert [reason.text for reason in strategy.reasons] == [
-        "WhatsApp goes first: the client did not react to the last messages on the channel before it.",
-        "E-mail moves down one place: the client did not react to the last 3 messages there.",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("name", "urgency", "frequency", "values", "key"),
-    [
-        ("timeline_update", "low", "at_once", {}, "email:service:2026-11-22"),
-        ("task_update", "normal", "daily", {}, "email:service:2026-11-22"),
-        ("task_update", "normal", "weekly", {}, "email:service:2026-11-23"),
-        ("task_update", "normal", "at_once", {}, None),
-        ("custom", "low", "at_once", {}, "email:service:2026-11-22"),
-        ("custom", "normal", "daily", {}, None),
-        ("custom", "low", "daily", {"expects_answer": True}, None),
-        ("custom", "low", "daily", {"has_attachments": True}, None),
-        ("timeline_update", "high", "daily", {}, None),
-        ("timeline_update", "critical", "daily", {}, None),
-        ("welcome", "low", "daily", {}, None),
-        ("vendor_options", "low", "weekly", {}, None),
-    ],
-)
-def test_what_is_held_for_a_digest(name, urgency, frequency, values, key):
-    """STR-4: NOON is a Saturday's, after the slot; the weekly one is on Mondays."""
-    preferences = PreferenceFacts(frequency=Frequency(frequency))
-    strategy = decide(facts(name, urgency=Urgency(urgency), preferences=preferences, digests=True, **values))
-    assert strategy.batch_key == key
-    assert ("joins_digest" in codes(strategy)) is (key is not None)
-    if key is not None:
-        (delivery,) = strategy.deliveries
-        local = delivery.send_at.astimezone(KOLKATA)
-        assert (key[-10:], local.time()) == (str(local.date()), time(10))
-
-
-def test_without_digests_what_can_wait_goes_out_by_itself_in_its_slot():
-    strategy = decide(facts("timeline_update"))
-    assert (strategy.batch_key, codes(strategy)) == (None, ["usual_channel", "digest_slot"])
-
-
-def test_what_cannot_wait_for_its_slot_joins_no_digest():
-    strategy = decide(facts("timeline_update", digests=True, deliver_by=EVENING))
-    assert (strategy.batch_key, strategy.deliveries[0].send_at) == (None, NOON)
-    assert codes(strategy) == ["usual_channel", "slot_gave_way"]
-
-
-@pytest.mark.parametrize(
-    ("name", "urgency", "waits"),
-    [
-        ("welcome", "normal", True),
-        ("vendor_options", "high", True),
-        ("selection_confirmation", "normal", False),
-        ("blueprint_delivery", "high", False),
-        ("error_notification", "high", False),
-        ("custom", "critical", False),
-    ],
-)
-def test_the_table_says_which_types_are_capped(name, urgency, waits):
-    cap = DailyCap(limit=3, counted={date(2026, 11, 21): 3})
-    strategy = decide(facts(name, urgency=Urgency(urgency), daily_cap=cap))
-    assert ("frequency_cap" in codes(strategy)) is waits
-    assert all((delivery.send_at > NOON) is waits for delivery in strategy.deliveries)
-
-
-@pytest.mark.parametrize("limit", [0, -1])
-def test_a_cap_below_one_is_refused(limit):
-    with pytest.raises(SettingRefused) as refused:
-        DailyCap(limit=limit, counted={})
-    assert refused.value.code == "cap_too_low"
-    assert "leave it empty" in refused.value.detail
 
 
 def test_an_erased_client_is_not_written_to():
