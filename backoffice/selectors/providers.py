@@ -1,7 +1,7 @@
 """How the providers are, and what is stopped: for the page of the providers, and for the banner of all pages."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from backoffice.rules.pause_words import PauseWords, pause_words
@@ -47,10 +47,10 @@ class ProviderLine:
     channel: Channel
     name: str
     words: str
-    rate: Rate | None
-    glance: Glance | None
-    state: CircuitState | None
-    waiting: Waiting | None
+    rate: Rate | None = None
+    glance: Glance | None = None
+    state: CircuitState | None = None
+    waiting: Waiting | None = None
 
     @property
     def failure(self) -> str:
@@ -70,21 +70,21 @@ class Standstill:
         return bool(self.pauses or self.troubles)
 
 
-def read_standstill(*, now: datetime) -> Standstill:
+def read_standstill() -> Standstill:
     """One query, one more where staff paused something; one look into the cache."""
     return Standstill(
         pauses=_pause_lines(open_pauses()),
-        troubles=[line for line in _provider_lines(now) if line.glance and line.glance.circuit.is_open],
+        troubles=[line for line in _provider_lines() if line.glance and line.glance.circuit.is_open],
     )
 
 
 def list_providers(*, now: datetime) -> list[ProviderLine]:
     """Every channel, set up or not, with how many messages wait for its provider."""
-    lines = _provider_lines(now)
+    lines = _provider_lines()
     counts = count_waiting([waits_for_circuit(line.name) for line in lines], cap=WAITING_CAP)
     known = {line.channel: line for line in lines}
     return [
-        _with_waiting(known[channel], counts) if channel in known else _not_set_up(channel)
+        _in_full(known[channel], counts, now) if channel in known else ProviderLine(channel, "", "")
         for channel in Channel
     ]
 
@@ -109,27 +109,28 @@ def _pause_lines(rows: Sequence[Pause], waiting: dict[str, Waiting] | None = Non
     ]
 
 
-def _provider_lines(now: datetime) -> list[ProviderLine]:
-    """Of the channels that are set up."""
+def _provider_lines() -> list[ProviderLine]:
+    """Of the channels that are set up, with what the cache knows."""
     names = {channel: name for channel, name in provider_names().items() if channel in configured_channels()}
     glances = glance_at(list(names.values())) if names else {}
-    lines = []
-    for channel, name in names.items():
-        glance = glances[name] if glances is not None else None
-        state = glance.circuit.state(now) if glance else None
-        lines.append(
-            ProviderLine(channel, name, provider_words(channel), rate_limit(name), glance, state, None)
+    return [
+        ProviderLine(
+            channel,
+            name,
+            provider_words(channel),
+            rate_limit(name),
+            glances[name] if glances is not None else None,
         )
-    return lines
+        for channel, name in names.items()
+    ]
 
 
-def _with_waiting(line: ProviderLine, counts: dict[str, int]) -> ProviderLine:
-    waiting = _waiting(counts[waits_for_circuit(line.name)])
-    return ProviderLine(line.channel, line.name, line.words, line.rate, line.glance, line.state, waiting)
-
-
-def _not_set_up(channel: Channel) -> ProviderLine:
-    return ProviderLine(channel, "", provider_words(channel), None, None, None, None)
+def _in_full(line: ProviderLine, counts: dict[str, int], now: datetime) -> ProviderLine:
+    return replace(
+        line,
+        state=line.glance.circuit.state(now) if line.glance else None,
+        waiting=_waiting(counts[waits_for_circuit(line.name)]),
+    )
 
 
 def _waiting(count: int) -> Waiting:

@@ -417,4 +417,4 @@ def test_the_page_costs_the_same_however_much_there_is(ready):
     few = queries()
     for number in range(1, 6):
         an_item(number, target=f"communication:{a_communication().id}")
-    assert queries() == few <= 17
+    assert queries() == few <= 16

@@ -4,9 +4,8 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from backoffice.selectors.providers import read_standstill
-from core import clock
 
 
 def standstill(_request: HttpRequest) -> dict[str, Any]:
     """Context processor: what the banner across every staff page tells. Nothing is asked where no banner is drawn."""
-    return {"standstill": SimpleLazyObject(lambda: read_standstill(now=clock.now()))}
+    return {"standstill": SimpleLazyObject(read_standstill)}

@@ -14,20 +14,25 @@ demo's offset, the same for all workers.
 
 import random
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+from django.db import transaction
+from django.db.models import F
+from django.db.models.fields.json import KeyTransform
 from redis import Redis
 
 from communications.choices import Cause, OutcomeClass, Status
 from communications.connectors.base import Connector
 from communications.gateway import rate_limit
+from communications.models import Communication
 from communications.rules import reasons
 from communications.rules.circuit import Circuit, CircuitState, Stopped, probed, while_open
 from communications.rules.rate_limit import Rate, Taken
-from communications.rules.retry import rate_limit_delay
-from communications.services import lifecycle
+from communications.rules.retry import Action, rate_limit_delay
+from communications.services import fallbacks, lifecycle
 from communications.services.checking import Cleared, terms_of
 from communications.services.circuits import (
     change_local,
@@ -40,6 +45,7 @@ from communications.services.circuits import (
 from communications.services.lifecycle import Transition
 from communications.services.rate_tokens import add_take, connector_bucket, from_us, take_local, taken_of
 from communications.services.waiting import waits_for_circuit
+from core.choices import Channel
 from core.shared_state import with_shared_state
 
 
@@ -89,37 +95,87 @@ def postpone(
     actor: str,
     now: datetime,
 ) -> None:
-    """Put back what was not granted, spending no retry: for an open circuit until that closes, for the rate later each
-    time, so that a mailing that waits for its turn does not come round again and again."""
-    if permit.known.is_open:
-        moves = [_until_closed(item, connector, permit, now) for item in rest]
-    else:
-        moves = [_until_its_turn(item, permit, now) for item in rest]
-    lifecycle.apply(
-        (
-            Transition(
-                communication_id=item.job.communication_id,
-                to=Status.SCHEDULED,
-                cause=Cause.NOT_NOW,
-                actor=actor,
-                at=now,
-                lease_token=lease_token,
-                reason=reason,
-                changes=changes,
-            )
-            for item, (reason, changes) in zip(rest, moves, strict=True)
-        ),
-        now=now,
+    """Put back what was not granted, spending no retry: for an open circuit until that closes, or to its next channel
+    (rules.circuit); for the rate later each time, so that a mailing that waits for its turn does not come round again
+    and again."""
+    if not rest:
+        return
+    with transaction.atomic():
+        if permit.known.is_open:
+            moves = _until_closed(rest, connector, permit, now)
+        else:
+            moves = [_until_its_turn(item, permit, now) for item in rest]
+        lifecycle.apply(
+            (
+                Transition(
+                    communication_id=item.job.communication_id,
+                    to=Status.SCHEDULED,
+                    cause=move.cause,
+                    actor=actor,
+                    at=now,
+                    lease_token=lease_token,
+                    reason=move.reason,
+                    changes=move.changes,
+                )
+                for item, move in zip(rest, moves, strict=True)
+            ),
+            now=now,
+        )
+
+
+@dataclass(frozen=True)
+class _Move:
+    cause: Cause
+    reason: str
+    changes: dict[str, Any]
+
+
+def _until_closed(
+    rest: Sequence[Cleared], connector: Connector, permit: Permit, now: datetime
+) -> list[_Move]:
+    stopped = {
+        item.job.communication_id: Stopped(item.job.channel, item.job.urgency, _deadline(item))
+        for item in rest
+    }
+    chosen = _next_channels(
+        [
+            identifier
+            for identifier, message in stopped.items()
+            if while_open(permit.known, replace(message, has_fallback=True), now).action is Action.FALLBACK
+        ]
+    )
+    return [
+        _around(permit.known, message, chosen.get(identifier), connector, now)
+        for identifier, message in stopped.items()
+    ]
+
+
+def _around(
+    circuit: Circuit, message: Stopped, other: Channel | None, connector: Connector, now: datetime
+) -> _Move:
+    """On by the other channel, where there is one; that its circuit is open too is found there, and waited for."""
+    step = while_open(circuit, replace(message, has_fallback=other not in {None, message.channel}), now)
+    if step.action is Action.FALLBACK:
+        changes = {"channel": other, "due_at": now, "retry_count": 0, "put_back_count": 0}
+        return _Move(Cause.NEXT_CHANNEL, step.reason.code, changes)
+    return _Move(
+        Cause.NOT_NOW,
+        step.reason.code,
+        {"due_at": step.due_at, "waits_for": waits_for_circuit(connector.name)},
     )
 
 
-_Move = tuple[str, dict[str, object]]
-
-
-def _until_closed(item: Cleared, connector: Connector, permit: Permit, now: datetime) -> _Move:
-    job = item.job
-    step = while_open(permit.known, Stopped(job.channel, job.urgency, _deadline(item)), now)
-    return step.reason.code, {"due_at": step.due_at, "waits_for": waits_for_circuit(connector.name)}
+def _next_channels(ids: Sequence[UUID]) -> dict[UUID, Channel]:
+    if not ids:
+        return {}
+    rows = Communication.objects.filter(id__in=ids).values(
+        "request_id",
+        "client_id",
+        "urgency",
+        communication_id=F("id"),
+        fallbacks=KeyTransform("fallbacks", "request__strategy"),
+    )
+    return fallbacks.choose({row["communication_id"]: row for row in rows})
 
 
 def _until_its_turn(item: Cleared, permit: Permit, now: datetime) -> _Move:
@@ -128,7 +184,8 @@ def _until_its_turn(item: Cleared, permit: Permit, now: datetime) -> _Move:
     due_at = max(earliest, now + rate_limit_delay(put_backs, random.random()))  # noqa: S311 - spreads, guards nothing
     if due_at >= _deadline(item):
         due_at = earliest
-    return reasons.OWN_RATE_LIMIT.code, {"due_at": due_at, "put_back_count": put_backs + 1}
+    changes = {"due_at": due_at, "put_back_count": put_backs + 1}
+    return _Move(Cause.NOT_NOW, reasons.OWN_RATE_LIMIT.code, changes)
 
 
 def _deadline(item: Cleared) -> datetime:

@@ -1,5 +1,6 @@
 """Dispatch with a provider that is down, misconfigured or slow: real SMTP, real cache (engine.md §Delivery)."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,16 +8,18 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
-from communications.choices import AttentionKind, Cause, Status, Urgency
+from communications.choices import AttentionKind, Cause, OutcomeClass, Status, Urgency
+from communications.connectors.base import Outcome, OutgoingMessage
 from communications.gateway import connector_for
-from communications.models import Communication, DeliveryAttempt
+from communications.models import Communication, CommunicationRequest, DeliveryAttempt
 from communications.rules.circuit import PATIENCE, PROBE_AFTER
+from communications.selectors.sending import load_jobs
 from communications.services import circuits, sending_limits
 from communications.services.dispatch import dispatch_due
 from communications.services.releasing import release_waiting
 from communications.services.waiting import waits_for_circuit
 from communications.tests.factories import a_communication
-from communications.tests.steps import due_again, story
+from communications.tests.steps import claimed_and_checked, due_again, story
 from core import clock
 from core.choices import Channel
 from core.models import AttentionItem
@@ -147,3 +150,54 @@ def test_asking_and_reporting_cost_the_database_nothing(smtp: Sandbox) -> None:
         assert sending_limits.ask(email, wanted=16, now=now).granted == 16
         sending_limits.report(email, [], now=now)
     assert len(queries) == 0
+
+
+class ByText:
+    """A connector for text messages that nobody calls: its circuit is open."""
+
+    name, channel, concurrency = "text", Channel.SMS, 4
+
+    def send(self, message: OutgoingMessage) -> Outcome:
+        raise AssertionError("its circuit is open")
+
+    def close(self) -> None:
+        raise AssertionError("nobody opened it")
+
+
+def a_stopped_sms(urgency: Urgency, *, strategy_fallbacks: list[str]) -> Communication:
+    """A message that was to go by SMS, claimed and checked, when the circuit was found open; e-mail is open too."""
+    row = a_communication(urgency=urgency, context={"event_date": "2035-12-15"})
+    claim, cleared = claimed_and_checked()
+    Communication.objects.filter(id=row.id).update(channel=Channel.SMS)
+    CommunicationRequest.objects.filter(id=row.request_id).update(strategy={"fallbacks": strategy_fallbacks})
+    (job,) = load_jobs([row.id])
+    now = clock.now()
+    sending_limits.report(ByText(), [OutcomeClass.CONFIG], now=now)
+    permit = sending_limits.ask(ByText(), wanted=1, now=now)
+    assert permit.granted == 0
+    sending_limits.postpone(
+        [replace(cleared[0], job=job)],
+        connector=ByText(),
+        permit=permit,
+        lease_token=claim.lease_token,
+        actor="worker:a",
+        now=now,
+    )
+    row.refresh_from_db()
+    return row
+
+
+def test_what_is_critical_takes_its_next_channel_at_once(smtp: Sandbox) -> None:
+    row = a_stopped_sms(Urgency.CRITICAL, strategy_fallbacks=["email"])
+    assert (row.status, row.channel, row.waits_for) == (Status.SCHEDULED, "email", "")
+    last = row.events.last()
+    assert (last.cause, last.reason) == (Cause.NEXT_CHANNEL, "circuit_open_configuration")
+    dispatch_due()
+    row.refresh_from_db()
+    assert (row.status, len(smtp.messages())) == (Status.SENT, 1)
+
+
+@pytest.mark.parametrize("left", [[], ["sms"], ["whatsapp"]], ids=["none", "its own", "one that is not open"])
+def test_what_has_no_other_channel_waits(smtp: Sandbox, left: list[str]) -> None:
+    row = a_stopped_sms(Urgency.CRITICAL, strategy_fallbacks=left)
+    assert (row.status, row.channel, row.waits_for) == (Status.SCHEDULED, "sms", waits_for_circuit("text"))

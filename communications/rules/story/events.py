@@ -65,6 +65,9 @@ def _given_up(voice: Voice, run: Run) -> str:
     event = run[0]
     if event.reason == "outcome_unknown":
         return f"nobody could find out whether it arrived, so at {voice.at(event)} it went on by another channel."
+    if event.cause == Cause.NEXT_CHANNEL and not event.attempt:
+        # Its provider was not even asked.
+        return f"at {voice.at(event)} it went on by another channel{voice.because(event.reason)}."
     words = code_words(event.code) if is_reply(event.code) else ""
     did = f"{_what_provider_did(voice, event)} at {voice.at(event)}{f': {words}' if words else ''}"
     if event.cause == Cause.NEXT_CHANNEL:

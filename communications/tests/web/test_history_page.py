@@ -296,9 +296,9 @@ def test_a_page_takes_the_same_few_queries_however_many_rows_it_has(reader):
         in_status(Status.FAILED)
     with CaptureQueriesContext(connection) as many:
         assert len(ids(reader.get(PATH))) == 7
-    # Session, user, two for permissions; total, page, keys, zones; of the frame: what goes out next,
-    # what is stopped, and the demo's clock.
-    assert len(few) == len(many) <= 12
+    # Session, user, two for permissions; total, page, keys, zones; what goes out next, the demo's clock, and
+    # what is paused.
+    assert len(few) == len(many) <= 11
 
 
 # Refreshing
