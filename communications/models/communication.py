@@ -104,9 +104,10 @@ class Communication(models.Model):
             ),
         ]
         indexes = [
+            # Without what is parked: a million rows that wait for a pause stand in nobody's way.
             models.Index(
                 fields=["priority", "due_at"],
-                condition=Q(status=Status.SCHEDULED),
+                condition=Q(status=Status.SCHEDULED, waits_for=""),
                 name="communication_due_idx",
             ),
             # ALONE_AFTER_LAPSES of services.queue, which claims these rows by themselves.
@@ -116,7 +117,7 @@ class Communication(models.Model):
                 name="communication_suspicious_idx",
             ),
             models.Index(
-                fields=["waits_for", "priority"],
+                fields=["waits_for", "priority", "due_at"],
                 condition=Q(status=Status.SCHEDULED) & ~Q(waits_for=""),
                 name="communication_waiting_idx",
             ),

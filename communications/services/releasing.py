@@ -1,9 +1,9 @@
 """Making due again what waited for a pause or a circuit that is over.
 
-A row that meets a pause or an open circuit is put back once, with the name of what it waits for, and is due again only
-when it would be too late (or, for a circuit, after its patience). So a million of them are claimed once each and then
-lie still: nothing polls them, and each leaves two events. When what they wait for has ended they are made due again in
-batches, most urgent first.
+A row that meets a pause or an open circuit is put back once, with the name of what it waits for, out of the queue's
+index. So a million of them are claimed once each and then lie still: nobody walks over them, and each leaves two events.
+When what they wait for has ended they are made due again in batches, most urgent first; so is a row whose own due time
+has come before, when it would be too late to send it (or, for a circuit, when its patience is over).
 
 It is a sweep that finds the end, whoever forgot to ring: names that rows wait for and that are over. So a row put back
 by a worker that had not yet heard of the end is released by the next one.
@@ -16,6 +16,7 @@ from typing import Final
 from django.db import connection
 
 from communications.rules.circuit import Circuit, CircuitState
+from communications.rules.message_types import PRIORITIES
 from communications.services.circuits import glance_at
 from communications.services.queue import DISPATCH_TASK
 from communications.services.waiting import CIRCUIT, PAUSE, RELEASE_TASK, waits_for_circuit
@@ -33,6 +34,9 @@ def release_waiting(*, now: datetime, seconds: float = 4.0) -> int:
     until = time.monotonic() + seconds
     released = 0
     names = _waited_for()
+    for name in names:
+        while time.monotonic() < until and (count := _release(name, now, _BATCH, due_by=now)):
+            released += count
     circuits = _circuits([name for name in names if name.startswith(CIRCUIT)])
     for name in (name for name, circuit in circuits.items() if circuit.state(now) is CircuitState.HALF_OPEN):
         # One, to find out; when nothing new is due, nothing else would.
@@ -86,13 +90,23 @@ def _lifted(pauses: list[str]) -> list[str]:
     return [name for name in pauses if name not in still_open]
 
 
-def _release(name: str, now: datetime, limit: int) -> int:
+def _release(name: str, now: datetime, limit: int, *, due_by: datetime | None = None) -> int:
+    """Up to `limit` of those that wait for `name`; with `due_by`, of those that are due by then."""
     sql = """
-        UPDATE crm_communications SET due_at = %s, waits_for = ''
-         WHERE id IN (SELECT id FROM crm_communications WHERE status = 'scheduled' AND waits_for = %s
-                       ORDER BY priority LIMIT %s FOR NO KEY UPDATE SKIP LOCKED)
+        UPDATE crm_communications SET due_at = %(now)s, waits_for = ''
+         WHERE id IN (SELECT id FROM crm_communications
+                       WHERE status = 'scheduled' AND waits_for <> '' AND waits_for = %(name)s
+                         AND priority = ANY(%(priorities)s) AND due_at <= %(due_by)s
+                       ORDER BY priority LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED)
     """
+    parameters = {
+        "now": now,
+        "name": name,
+        "limit": limit,
+        "priorities": list(PRIORITIES),
+        "due_by": due_by or "infinity",
+    }
     with connection.cursor() as cursor:
-        cursor.execute(sql, [now, name, limit])
+        cursor.execute(sql, parameters)
         count: int = cursor.rowcount
     return count
