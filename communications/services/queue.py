@@ -104,8 +104,8 @@ def _scan(place: int, *, suspicious: bool) -> str:
     # now() and not clock_timestamp(): what is volatile cannot be looked up in an index.
     return f"""due_{place} AS MATERIALIZED (
         SELECT id, {place} AS place, due_at FROM crm_communications
-         WHERE status = 'scheduled' AND waits_for = '' AND priority = %(priority_{place})s AND due_at <= now() + %(offset)s
-           AND lapsed_leases {">=" if suspicious else "<"} {ALONE_AFTER_LAPSES}
+         WHERE status = 'scheduled' AND waits_for = '' AND priority = %(priority_{place})s
+           AND due_at <= now() + %(offset)s AND lapsed_leases {">=" if suspicious else "<"} {ALONE_AFTER_LAPSES}
          ORDER BY due_at LIMIT greatest(%(limit)s - %(kept_{place})s{taken}, 0) FOR NO KEY UPDATE SKIP LOCKED
     )"""  # noqa: S608 - numbers and one of two operators; values are bound
 

@@ -1,9 +1,9 @@
 """Making due again what waited for a pause or a circuit that is over.
 
 A row that meets a pause or an open circuit is put back once, with the name of what it waits for, out of the queue's
-index. So a million of them are claimed once each and then lie still: nobody walks over them, and each leaves two events.
-When what they wait for has ended they are made due again in batches, most urgent first; so is a row whose own due time
-has come before, when it would be too late to send it (or, for a circuit, when its patience is over).
+index. So a million of them are claimed once each and then lie still: nobody walks over them, and each leaves two
+events. When what they wait for has ended they are made due again in batches, most urgent first; so is a row whose own
+due time has come before, when it would be too late to send it (or, for a circuit, when its patience is over).
 
 It is a sweep that finds the end, whoever forgot to ring: names that rows wait for and that are over. So a row put back
 by a worker that had not yet heard of the end is released by the next one.
@@ -11,7 +11,7 @@ by a worker that had not yet heard of the end is released by the next one.
 
 import time
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection
 
@@ -99,7 +99,7 @@ def _release(name: str, now: datetime, limit: int, *, due_by: datetime | None = 
                          AND priority = ANY(%(priorities)s) AND due_at <= %(due_by)s
                        ORDER BY priority LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED)
     """
-    parameters = {
+    parameters: dict[str, Any] = {
         "now": now,
         "name": name,
         "limit": limit,
