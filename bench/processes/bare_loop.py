@@ -1,4 +1,4 @@
-"""The least that sending costs: fill a template of 15 KB, make a MIME message, hand it to an open connection.
+"""The least that sending costs: fill a template, make a MIME message, hand it to an open connection.
 
 Arguments: the file with the template and the values, how many messages, the sink's port. No database.
 """
