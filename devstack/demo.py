@@ -58,7 +58,7 @@ def run_demo(stack: Stack, *, as_json: bool) -> int:
     out = sys.stderr if as_json else sys.stdout
     crm = ApiClient(stack.url, stack.token)
     clock = _DemoClock(stack)
-    plans, earlier = _plan(stack, clock)
+    plans, earlier = _plan(stack, crm, clock)
     listed = {plan["request"]["client_id"]: _listed(crm, plan["request"]["client_id"]) for plan in plans}
     _pass_time(stack, crm, clock, [row for rows in listed.values() for row in rows])
     listed = {client: _listed(crm, client) for client in listed}
@@ -76,8 +76,11 @@ def run_demo(stack: Stack, *, as_json: bool) -> int:
     return 1 if problems else 0
 
 
-def _plan(stack: Stack, clock: _DemoClock) -> tuple[list[dict[str, Any]], list[str]]:
+def _plan(stack: Stack, crm: ApiClient, clock: _DemoClock) -> tuple[list[dict[str, Any]], list[str]]:
     """The final states of the planning agent, and all communications that any run asked for.
+
+    It runs twice, as the real one does when a client selects: first to the options, and, once these have gone out,
+    with the clients' choices. Nobody chooses among what they have not been sent; a choice closes such a question.
 
     The day that the plans count from is kept: in every run they are the same plans. What was asked for is kept
     too, because an error may be told again another day (engine.md §Idempotency).
@@ -85,7 +88,16 @@ def _plan(stack: Stack, clock: _DemoClock) -> tuple[list[dict[str, Any]], list[s
     state = stack.supervisor.state
     kept = state.read(KEPT) or {"today": clock.now().date().isoformat(), "communications": []}
     state.write(KEPT, kept)
-    plans = _run_planning_agent(stack, kept["today"])
+    presented = _run_planning_agent(stack, "Planning four events", kept["today"], "--unanswered")
+    rows = [row for plan in presented for row in _listed(crm, plan["request"]["client_id"])]
+    _pass_time(stack, crm, clock, rows)
+    plans = _run_planning_agent(stack, "Going on with the clients' choices", kept["today"])
+    first = {record["communication_id"]: record for plan in presented for record in plan["communications"]}
+    for plan in plans:
+        # What the second run repeats is told as the first one asked for it.
+        plan["communications"] = [
+            first.get(record["communication_id"], record) for record in plan["communications"]
+        ]
     records = [record for plan in plans for record in plan["communications"]]
     asked = [record["communication_id"] for record in records if record["communication_id"]]
     kept["communications"] = list(dict.fromkeys([*kept["communications"], *asked]))
@@ -93,11 +105,11 @@ def _plan(stack: Stack, clock: _DemoClock) -> tuple[list[dict[str, Any]], list[s
     return plans, kept["communications"]
 
 
-def _run_planning_agent(stack: Stack, today: str) -> list[dict[str, Any]]:
+def _run_planning_agent(stack: Stack, title: str, today: str, *options: str) -> list[dict[str, Any]]:
     """Another program, as it would be anywhere: it knows the API's address and has a token."""
-    progress = console.Progress("Planning four events")
+    progress = console.Progress(title)
     argv = [str(stack.environment.python), "-m", "examples.planning_agent"]
-    argv += ["--url", stack.url, "--today", today, "--json"]
+    argv += ["--url", stack.url, "--today", today, "--json", *options]
     env = {**inherited(), "CRM_API_TOKEN": stack.token}
     ended = stack.supervisor.run(Program("planning-agent", argv, env, ROOT, tier=TIER_TASK))
     try:

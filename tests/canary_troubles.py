@@ -25,11 +25,13 @@ def smtp_refusals(stack: RunningStack, told: Told) -> None:
             with stack.catcher("refuse", code=code, stage=stage, text=said):
                 answer = told.note(where, {202}, stack.api("POST", COMMUNICATIONS, body)).json()
                 sent.append(_settled(stack, answer["communication_id"], lambda row: bool(row["attempts"])))
+            stack.close_circuits()
     for mode in ("drop_before_data", "drop_after_data"):
         body = body_of(told.canaries, mode)
         with stack.catcher(mode):
             answer = told.note(mode, {202}, stack.api("POST", COMMUNICATIONS, body)).json()
             sent.append(_settled(stack, answer["communication_id"], lambda row: bool(row["attempts"])))
+        stack.close_circuits()
     told.refused = sent
 
 

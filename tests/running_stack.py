@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import psycopg
+import redis
 
 T = TypeVar("T")
 
@@ -123,6 +124,14 @@ class RunningStack:
         """Of web, worker, scheduler, sandbox, postgres or valkey."""
         record = json.loads((self.state / "run" / "processes.json").read_text())
         return next(program["pid"] for program in record["programs"] if program["name"] == name)
+
+    def close_circuits(self) -> None:
+        """Instead of waiting for a minute until a provider that refused is asked again."""
+        with contextlib.closing(
+            redis.Redis(unix_socket_path=str(self.state / "run" / "valkey.sock"))
+        ) as cache:
+            for key in cache.scan_iter("*circuit:*"):
+                cache.delete(key)
 
     def manage(self, *arguments: str) -> str:
         ended = subprocess.run(

@@ -204,7 +204,9 @@ def test_what_is_too_old_is_not_tried_again_but_may_be_sent_anew():
 
 
 def test_one_that_a_newer_request_repeats_is_refused_and_says_so():
-    command = a_command()
+    command = a_command(
+        message_type=MessageType.CUSTOM, context={"subject": "Tasting", "message": "At noon."}
+    )
     old = Communication.objects.get(
         request_id=submit(command=command, caller="service:test", now=clock.now()).request_id
     )

@@ -99,6 +99,7 @@ def test_a_move_wakes_the_sweeps_and_nothing_rarer(db):
     assert woken == {
         "communications.dispatch_due",
         "communications.reconcile",
+        "communications.release_waiting",
         "core.consume_outbox",
         "core.drain_spool",
     }

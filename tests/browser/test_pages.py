@@ -97,15 +97,20 @@ def test_filter_open_and_read_a_message(signed_in: Page, sent: dict[str, str]) -
 
 
 def test_cancelling_asks_once_and_sending_after_all_makes_a_new_one(
-    signed_in: Page, sent: dict[str, str], stack: RunningStack
+    signed_in: Page, stack: RunningStack
 ) -> None:
     unique = uuid4().hex[:8]
     answer = stack.request(
         {
-            "plan_id": f"browser-plan-{unique}",
-            "client_id": sent["client"],
+            "plan_id": f"tasting-plan-{unique}",
+            "client_id": f"tasting-client-{unique}",
             "message_type": "custom",
-            "context": {"client_name": "Priya", "subject": "Tasting", "message": "Shall we meet?"},
+            "context": {
+                "client_name": "Priya",
+                "client_email": f"priya.{unique}@example.com",
+                "subject": "Tasting",
+                "message": "Shall we meet?",
+            },
             "send_at": (datetime.now(UTC) + timedelta(days=2)).isoformat(),
         }
     )
