@@ -15,6 +15,8 @@ from django.core.exceptions import ImproperlyConfigured
 from core.errors import CrmError
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
+# Short enough that a token fits into the 64 characters before the @ (RFC 5321 §4.5.3.1.1).
+_REPLY_ADDRESS = re.compile(r"[A-Za-z0-9._-]{1,24}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 # A comma inside an address, as in ?to=a,b, separates none.
 _BETWEEN_ADDRESSES = re.compile(r"[\s,]+(?=[A-Za-z][A-Za-z0-9]*://)")
 
@@ -44,6 +46,16 @@ def parse_currency(code: str) -> str:
     if not _CURRENCY.fullmatch(code):
         raise ValueError(f"{code!r} is not a currency; write three capital letters, as INR.")
     return code
+
+
+def parse_reply_address(address: str) -> str:
+    """An address that tokens can be added to; empty for none. Raises ValueError."""
+    if address and not _REPLY_ADDRESS.fullmatch(address):
+        raise ValueError(
+            f"{address!r} is no address that a token can be added to; write it as replies@in.example.com, with at "
+            "most 24 letters, digits, dots or dashes before the @."
+        )
+    return address
 
 
 def whole_seconds(name: str, value: str) -> timedelta:

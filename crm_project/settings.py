@@ -24,6 +24,7 @@ from core.settings_policy import (
     checked,
     parse_currency,
     parse_region,
+    parse_reply_address,
     public_url,
     require_sender,
     whole_seconds,
@@ -120,6 +121,10 @@ SMTP_MAX_PER_SECOND = checked(
     "SMTP_MAX_PER_SECOND", env.str("SMTP_MAX_PER_SECOND", default=""), SendingRate.parse
 )
 require_sender(host=SMTP_HOST, from_email=SMTP_FROM_EMAIL)
+# Where answers go, with a token that names the message. Empty: to the sender.
+CRM_REPLY_ADDRESS = checked(
+    "CRM_REPLY_ADDRESS", env.str("CRM_REPLY_ADDRESS", default=""), parse_reply_address
+)
 
 # While the cache is away each worker process takes one part of so many of every rate limit.
 CRM_WORKERS_SHARE = env.int("CRM_WORKERS_SHARE", default=4)

@@ -1,5 +1,6 @@
 """Turns a communication into the e-mail that a connector sends."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -14,13 +15,8 @@ from communications.agents.facts import (
     template_values,
     wording_for,
 )
-from communications.agents.mime import (
-    EmailEnvelope,
-    UnusableHeaderError,
-    clean_subject,
-    new_message_id,
-    write_mime,
-)
+from communications.agents.headers import UnusableHeaderError, clean_subject, new_message_id, thread_id
+from communications.agents.mime import EmailEnvelope, MailPart, write_mime
 from communications.agents.rendering import UnresolvedVariableError, compiled, fill
 from communications.choices import MessageType
 from communications.models.template import TemplateVersion
@@ -32,12 +28,14 @@ __all__ = [
     "ComposedHtml",
     "ComposedText",
     "EmailEnvelope",
+    "MailPart",
     "MessageFacts",
     "UnusableHeaderError",
     "build_mime",
     "compose_html",
     "compose_text",
     "new_message_id",
+    "thread_id",
 ]
 
 GENERIC_TEMPLATE = "generic"
@@ -111,9 +109,11 @@ def compose_html(
     return ComposedHtml(html=html, sha256=digest, degraded=composed.degraded)
 
 
-def build_mime(*, envelope: EmailEnvelope, composed: ComposedText, html: str | None) -> bytes:
+def build_mime(
+    *, envelope: EmailEnvelope, composed: ComposedText, html: str | None, parts: Sequence[MailPart] = ()
+) -> bytes:
     """Bytes for SMTP DATA. Raises UnusableHeaderError for an address that no plain header can hold."""
-    return write_mime(envelope, subject=composed.subject, text=composed.text, html=html)
+    return write_mime(envelope, subject=composed.subject, text=composed.text, html=html, parts=parts)
 
 
 def _safe_text(facts: MessageFacts, *, degraded: str) -> ComposedText:

@@ -87,6 +87,7 @@ class SendJob:
 _COLUMNS = (
     "id",
     "client_id",
+    "plan_id",
     "channel",
     "message_type",
     "urgency",

@@ -18,7 +18,9 @@ from communications.agents.email import (
     compose_html,
     compose_text,
     new_message_id,
+    thread_id,
 )
+from communications.agents.reply_address import reply_address
 from communications.connectors.base import OutgoingMessage
 from communications.models import Communication
 from communications.selectors.sending import SendJob
@@ -55,7 +57,8 @@ def _prepare_email(cleared: Cleared, attempt_id: UUID, now: datetime) -> Prepare
     zone = content.pop("zone")
     composed = ComposedText(**content)
     html = compose_html(job.template_version, facts_of(job, zone), composed)
-    message_id = new_message_id(attempt_id, settings.SMTP_FROM_EMAIL.rpartition("@")[2])
+    domain = settings.SMTP_FROM_EMAIL.rpartition("@")[2]
+    message_id = new_message_id(attempt_id, domain)
     recipient = cleared.contact_point.address
     payload = build_mime(
         envelope=EmailEnvelope(
@@ -65,6 +68,9 @@ def _prepare_email(cleared: Cleared, attempt_id: UUID, now: datetime) -> Prepare
             recipient_address=recipient,
             message_id=message_id,
             date=now.astimezone(ZoneInfo(zone)),
+            reply_to=reply_address(job.communication_id),
+            thread=thread_id(job.row["plan_id"], domain),
+            list_id=f"clients.{domain}",
         ),
         composed=composed,
         html=html.html,

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from clients.models import Client, ContactPoint
-from communications.choices import AttemptStatus, Cause, Status, Urgency
+from communications.agents.reply_address import communication_answered
+from communications.choices import AttemptStatus, Cause, MessageType, Status, Urgency
 from communications.models import Communication, CommunicationRequest, DeliveryAttempt, DeliveryEvent
 from communications.rules.message_types import PRIORITIES
 from communications.rules.retry import RETRY_AFTER_MINUTES
@@ -43,6 +45,29 @@ def test_a_due_communication_is_sent_once_and_tells_its_story(smtp: Sandbox) -> 
     assert (attempt.delivery_status, attempt.number) == (AttemptStatus.ACCEPTED, 1)
     assert story(row) == [Cause.PLANNED, Cause.CLAIMED, Cause.ACCEPTED]
     assert [mail.message_id for mail in smtp.messages()] == [attempt.message_id]
+
+
+def test_mails_of_a_plan_are_one_conversation(smtp: Sandbox, settings: Settings) -> None:
+    settings.CRM_REPLY_ADDRESS = "replies@in.planiva.example"
+    rows = [a_communication(plan_reference="plan-1", client_reference="client-1")]
+    rows += [
+        a_communication(
+            plan_reference="plan-1",
+            client_reference="client-1",
+            message_type=MessageType.CUSTOM,
+            context={"message": "Hi."},
+        )
+    ]
+    dispatch_due()
+    mails = [mail.parsed() for mail in smtp.messages()]
+    assert len(mails) == 2
+    (thread,) = {mail["References"] for mail in mails}
+    assert thread == f"<plan.{rows[0].plan_id.hex}@planiva.example>"
+    assert {mail["In-Reply-To"] for mail in mails} == {thread}
+    assert {mail["Auto-Submitted"] for mail in mails} == {"auto-generated"}
+    assert {mail["List-Id"] for mail in mails} == {'"Planiva Event Planning" <clients.planiva.example>'}
+    answered = {communication_answered(mail["Reply-To"].addresses[0].addr_spec) for mail in mails}
+    assert answered == {row.id for row in rows}
 
 
 def test_what_is_not_due_stays(smtp: Sandbox) -> None:
