@@ -15,6 +15,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from clients.allow_list import allow_list
+from communications.rules.daily_cap import parse_limit
 from communications.rules.rate_limit import Rate as SendingRate
 from core.api.rates import Rate
 from core.logs import logging_config
@@ -107,6 +108,8 @@ CRM_RECIPIENT_ALLOW_LIST = checked(
     env.str("CRM_RECIPIENT_ALLOW_LIST", default=""),
     partial(allow_list, region=CRM_DEFAULT_REGION),
 )
+# Capped messages that a client gets in a local day; empty: as many as there are.
+CRM_DAILY_CAP = checked("CRM_DAILY_CAP", env.str("CRM_DAILY_CAP", default="3"), parse_limit)
 
 # -- E-mail provider ---------------------------------------------------------------------------------------
 SMTP_HOST = env.str("SMTP_HOST", default="")

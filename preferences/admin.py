@@ -15,6 +15,7 @@ class ClientPreferencesAdmin(ReadOnlyAdmin):
         "quiet_hours_start",
         "quiet_hours_end",
         "pause_until",
+        "frequency",
     )
     list_select_related = ("client",)
     search_fields = ("=client__reference",)

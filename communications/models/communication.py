@@ -45,6 +45,13 @@ class Communication(models.Model):
         help_text="What must end before it goes out: a pause or an open circuit. Then due_at is when it is looked "
         "at in any case.",
     )
+    batch_key = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What it shares with the others of the digest that it is held for.",
+    )
     lease_token = models.UUIDField(null=True, blank=True)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     call_started_at = models.DateTimeField(null=True, blank=True)
@@ -67,6 +74,11 @@ class Communication(models.Model):
     clicked_at = models.DateTimeField(null=True, blank=True)
     responded_at = models.DateTimeField(null=True, blank=True)
     failed_at = models.DateTimeField(null=True, blank=True)
+    shows_engagement = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Whether a reaction of the client could be seen: it asks something, or holds a tracked link.",
+    )
     open_count = models.PositiveIntegerField(default=0)
     click_count = models.PositiveIntegerField(default=0)
 
@@ -131,6 +143,8 @@ class Communication(models.Model):
                 condition=Q(status__in=[Status.FAILED, Status.IN_DOUBT, Status.HELD]),
                 name="communication_rare_status_idx",
             ),
+            # Read by what releases digests when their time has come.
+            models.Index(fields=["due_at"], condition=Q(status=Status.HELD), name="communication_held_idx"),
             models.Index(fields=["-created_at", "-id"], name="communication_created_idx"),
             models.Index(fields=["client", "-created_at"], name="communication_client_idx"),
             models.Index(fields=["plan", "-created_at"], name="communication_plan_idx"),

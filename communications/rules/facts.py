@@ -6,12 +6,13 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from communications.choices import Urgency
+from communications.rules.daily_cap import DailyCap
 from communications.rules.message_types import Answer, MessageTypeRule
-from communications.rules.slots import Slot, may_be_merged, slot_for
+from communications.rules.slots import DIGEST_CHANNELS, Slot, may_be_merged, slot_for
 from communications.rules.timing import Terms, expiry
 from core.choices import Channel
 from preferences.choices import Frequency
-from preferences.rules.windows import SettingRefused, Window
+from preferences.rules.windows import Window
 
 
 @dataclass(frozen=True)
@@ -38,25 +39,6 @@ class PreferenceFacts:
     quiet_hours: Window | None = None
     pause_until: datetime | None = None
     frequency: Frequency = Frequency.AT_ONCE
-
-
-@dataclass(frozen=True)
-class DailyCap:
-    """How many capped messages a client gets in a local day, and how many they have by day, sent or planned;
-    companions are not counted. Raises SettingRefused for a limit below 1."""
-
-    limit: int
-    counted: Mapping[date, int]
-
-    def __post_init__(self) -> None:
-        if self.limit < 1:
-            raise SettingRefused(
-                "The daily cap must be at least 1. To have no cap, leave it empty.", code="cap_too_low"
-            )
-
-    @property
-    def full_days(self) -> frozenset[date]:
-        return frozenset(day for day, count in self.counted.items() if count >= self.limit)
 
 
 @dataclass(frozen=True)
@@ -113,6 +95,15 @@ class Facts:
             return frozenset()
         return self.daily_cap.full_days
 
+    def digest_days(self, channel: Channel) -> frozenset[date]:
+        """The local days on which a digest waits that the message would join."""
+        if self.daily_cap is None or not self.joins_digests(channel):
+            return frozenset()
+        return self.daily_cap.digest_days
+
+    def joins_digests(self, channel: Channel) -> bool:
+        return self.digests and channel in DIGEST_CHANNELS and self.may_be_merged
+
     def terms_on(self, channel: Channel) -> Terms:
         """What bounds the time on one channel."""
         expires_at, ends_with_event = self.expiry()
@@ -128,4 +119,5 @@ class Facts:
             deliver_by=self.deliver_by,
             slot=self.slot(),
             full_days=self.full_days(),
+            digest_days=self.digest_days(channel),
         )

@@ -18,6 +18,8 @@ from preferences.rules.windows import CONTACT_HOURS
 DIGEST_SLOT: Final = time(10)
 WEEKLY_DAY: Final = 0  # Monday
 ENGAGEMENTS_FOR_BEST_HOUR: Final = 5
+# A list of news fills no text message: on the other channels each goes out by itself in its slot.
+DIGEST_CHANNELS: Final = frozenset({Channel.EMAIL})
 
 _NEVER_MERGED: Final = frozenset({Urgency.CRITICAL, Urgency.HIGH})
 

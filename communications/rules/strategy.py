@@ -154,7 +154,7 @@ def _division(facts: Facts, order: Sequence[Channel], table: Sequence[Channel]) 
 def _batch_key(facts: Facts, going: Sequence[Channel], usable: Mapping[Channel, Due]) -> str | None:
     """The digest that the message is held for, or None: it goes out by itself."""
     due = usable[going[0]]
-    if not (facts.digests and facts.may_be_merged and due.in_slot):
+    if not (facts.joins_digests(going[0]) and due.in_slot):
         return None
     return batch_key(going[0], facts.rule.purpose, due.at, facts.zone)
 
@@ -167,15 +167,17 @@ def _candidates(facts: Facts) -> list[_Candidate]:
 
 
 def _times(facts: Facts, channels: Sequence[Channel]) -> dict[Channel, Due | Never]:
-    """When each of the channels could go out. SMS alone has hours of its own: the others share one time."""
+    """When each of the channels could go out. SMS has hours of its own, and digests are of one channel; else they
+    share one time."""
     times: dict[Channel, Due | Never] = {}
     shared: Due | None = None
     for channel in channels:
-        if shared is not None and channel is not Channel.SMS:
+        has_its_own = channel is Channel.SMS or bool(facts.digest_days(channel))
+        if shared is not None and not has_its_own:
             times[channel] = shared
             continue
         times[channel] = found = plan_time(facts.terms_on(channel), facts.now)
-        if isinstance(found, Due) and channel is not Channel.SMS:
+        if isinstance(found, Due) and not has_its_own:
             shared = found
     return times
 

@@ -39,7 +39,8 @@ class Terms:
 
     `expires_at` is when it stops being worth sending, `ends_with_event` that this is because of the event.
     `slot`: the time of the day that it waits for; low urgency has one anyway. `full_days`: local days on which the
-    client gets no more messages of this kind.
+    client gets no more messages of this kind; in its slot it may still go on `digest_days`, with the digest that
+    waits there.
     """
 
     urgency: Urgency
@@ -53,6 +54,7 @@ class Terms:
     deliver_by: datetime | None = None
     slot: Slot | None = None
     full_days: frozenset[date] = _NO_DAYS
+    digest_days: frozenset[date] = _NO_DAYS
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def plan_time(terms: Terms, now: datetime) -> Due | Never:
     A slot that would come too late gives way: the message then goes out as soon as its window is open.
     """
     slot = terms.slot or (DAILY_SLOT if terms.urgency is Urgency.LOW else None)
-    due = _plan(terms, now, slot, terms.full_days)
+    due = _plan(terms, now, slot, terms.full_days - terms.digest_days if slot else terms.full_days)
     if slot is None or isinstance(due, Due):
         return due
     sooner = _plan(terms, now, None, terms.full_days)

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from clients.choices import ContactKind
 from clients.models import Client, ContactPoint, Plan
+from communications.selectors.activity import NO_ACTIVITY, Activity, activity_of
 from communications.selectors.sending import current_contact_points
 from core.choices import Channel
 from core.errors import Conflict
@@ -24,10 +25,11 @@ class KnownRecipient:
     preferences: ClientPreferences | None = None
     event_date: date | None = None
     is_erased: bool = False
+    activity: Activity = NO_ACTIVITY
 
 
-def known_recipient(*, client_reference: str, plan_reference: str) -> KnownRecipient:
-    """Six queries at most. Raises Conflict when the plan belongs to another client."""
+def known_recipient(*, client_reference: str, plan_reference: str, now: datetime) -> KnownRecipient:
+    """Eight queries at most. Raises Conflict when the plan belongs to another client."""
     client = Client.objects.filter(reference=client_reference).first()
     plan = Plan.objects.filter(reference=plan_reference).only("client_id", "event_date").first()
     if plan is not None and (client is None or plan.client_id != client.id):
@@ -44,4 +46,5 @@ def known_recipient(*, client_reference: str, plan_reference: str) -> KnownRecip
         preferences=ClientPreferences.objects.filter(client=client).first(),
         event_date=plan.event_date if plan is not None else None,
         is_erased=client.erased_at is not None or not load_keys([client.data_key_id]),
+        activity=activity_of([client.id], now=now).get(client.id, NO_ACTIVITY),
     )

@@ -12,16 +12,18 @@ from uuid import UUID, uuid4
 from communications.agents.email import compose_text
 from communications.choices import AttentionKind, Cause, MessageType, Role, Status, Urgency
 from communications.models import Communication, CommunicationRequest, TemplateVersion
-from communications.rules.message_types import MESSAGE_TYPES, priority_of
+from communications.rules.message_types import MESSAGE_TYPES, Answer, priority_of
 from communications.rules.stages import StageFacts, StageStep, closed_questions, take_step, told_stage
 from communications.rules.strategy import Strategy, decide, passed
+from communications.selectors.activity import NO_ACTIVITY, Activity, activity_of
 from communications.services import business_key, lifecycle, recipient
 from communications.services.business_key import History
 from communications.services.commands import SubmitCommand
 from communications.services.composing import message_facts, seal_content
 from communications.services.queue import DISPATCH_TASK
-from communications.services.recipient import Recipient, ToRegister, message_values, strategy_facts
+from communications.services.recipient import Recipient, ToRegister, known_of, message_values
 from communications.services.stopping import Stop, stop_unsent
+from communications.services.strategy_facts import asked_by, facts_of
 from communications.services.templates import check_variables, versions_for
 from core import attention, audit
 from core.choices import Channel
@@ -86,6 +88,7 @@ class _Round:
     versions: Mapping[str, TemplateVersion]
     histories: Mapping[tuple[UUID, MessageType], History]
     allowed: Mapping[UUID, frozenset[Channel]]
+    activity: Mapping[UUID, Activity]
     caller: str
     now: datetime
 
@@ -102,6 +105,9 @@ def accept(candidates: Sequence[Candidate], *, caller: str, now: datetime) -> li
         versions=versions_for({each.command.message_type for each in candidates}, Channel.EMAIL),
         histories=business_key.find_histories(known),
         allowed=allowed_channels([each.recipient.client.id for each in candidates]),
+        activity=activity_of(
+            [each.recipient.client.id for each in candidates if not each.recipient.registered.is_new], now=now
+        ),
         caller=caller,
         now=now,
     )
@@ -144,7 +150,9 @@ def _message(candidate: Candidate, this: _Round) -> _Message | Invalid:
 def _make(candidate: Candidate, message: _Message, history: History, this: _Round) -> _New:
     command, known = candidate.command, candidate.recipient
     step = take_step(_stage_facts(candidate, history))
-    facts = strategy_facts(command, known, this.allowed[known.client.id], this.now)
+    activity = this.activity.get(known.client.id, NO_ACTIVITY).without_waiting(known.plan.id, step.stopped)
+    told = known_of(known, this.allowed[known.client.id], activity)
+    facts = facts_of(asked_by(command), told, this.now)
     strategy = passed(facts) if step.passed else decide(facts)
     request = CommunicationRequest(
         id=candidate.request_id or uuid4(),
@@ -219,6 +227,7 @@ def _communications(
         "created_at": request.created_at,
         "content": seal_content(composed, zone, known.key),
         "metadata": {"degraded": composed.degraded} if composed.degraded else {},
+        "shows_engagement": MESSAGE_TYPES[MessageType(request.message_type)].answer is Answer.SELECTION,
     }
     if not strategy.send:
         usual = MESSAGE_TYPES[MessageType(request.message_type)].channels

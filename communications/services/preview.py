@@ -8,17 +8,14 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 
 from clients.addresses import address_index
-from clients.choices import CONTACT_KIND_OF, ContactKind
+from clients.choices import ContactKind
 from clients.services.register import ContactDetails
-from communications.gateway import configured_channels
 from communications.rules.context import normalise_context
-from communications.rules.facts import ChannelFacts, Facts, PreferenceFacts
-from communications.rules.message_types import MESSAGE_TYPES
 from communications.rules.strategy import Strategy, decide
 from communications.selectors.preview_facts import KnownRecipient, known_recipient
 from communications.services.commands import SubmitCommand
 from communications.services.recipient import contact_details
-from core.choices import Channel
+from communications.services.strategy_facts import Known, asked_by, facts_of
 from core.errors import FieldProblem, Invalid
 from preferences.choices import SettingSource
 from preferences.rules.windows import parse_zone
@@ -38,27 +35,19 @@ def preview_strategy(*, command: SubmitCommand, now: datetime) -> Preview:
     as if it were stored. Raises Invalid (fields named) and Conflict, as `submit` does."""
     context = normalise_context(command.context, plan_reference=command.plan_reference)
     details = contact_details(command, context)
-    known = known_recipient(client_reference=command.client_reference, plan_reference=command.plan_reference)
-    preferences = _preferences(known, command.client.timezone)
-    rule = MESSAGE_TYPES[command.message_type]
-    facts = Facts(
-        rule=rule,
-        urgency=command.urgency or rule.urgency,
-        now=now,
-        zone=preferences.zone,
-        channels=_channels(known, details),
-        preferences=PreferenceFacts(
-            channels=preferences.chosen_channels,
-            quiet_hours=preferences.quiet_hours,
-            pause_until=preferences.pause_until,
-        ),
-        zone_defaulted=preferences.zone_is_default,
-        preferred_channel=command.preferred_channel,
-        send_at=command.send_at,
-        deliver_by=command.deliver_by,
-        event_date=context.event_date or known.event_date,
-        client_erased=known.is_erased,
+    known = known_recipient(
+        client_reference=command.client_reference, plan_reference=command.plan_reference, now=now
     )
+    preferences = _preferences(known, command.client.timezone)
+    told = Known(
+        points=_points(known, details),
+        allowed=known.allowed_channels,
+        preferences=preferences,
+        activity=known.activity,
+        event_date=context.event_date or known.event_date,
+        erased=known.is_erased,
+    )
+    facts = facts_of(asked_by(command), told, now)
     return Preview(decide(facts), preferences.zone)
 
 
@@ -70,20 +59,15 @@ def _preferences(known: KnownRecipient, planner_timezone: str | None) -> Effecti
     return effective
 
 
-def _channels(known: KnownRecipient, details: ContactDetails) -> dict[Channel, ChannelFacts]:
+def _points(known: KnownRecipient, details: ContactDetails) -> dict[ContactKind, bool]:
     given = {ContactKind.EMAIL: details.email, ContactKind.PHONE: details.phone}
     if not known.is_erased and not known.contact_points and not any(given.values()):
         message = "This client is not known yet: give an e-mail address or a phone number."
         raise Invalid([FieldProblem("client", "unknown_client", message)])
-    configured = configured_channels()
     return {
-        channel: ChannelFacts(
-            has_contact_point=bool(given.get(kind)) or kind in known.contact_points,
-            consent_allowed=channel in known.allowed_channels,
-            configured=channel in configured,
-            undeliverable=_is_undeliverable(known, given, kind),
-        )
-        for channel, kind in CONTACT_KIND_OF.items()
+        kind: _is_undeliverable(known, given, kind)
+        for kind in ContactKind
+        if given.get(kind) or kind in known.contact_points
     }
 
 

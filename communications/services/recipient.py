@@ -1,4 +1,4 @@
-"""Whom and what requests are about: client, plan and settings, locked and stored; and what the rules are told."""
+"""Whom and what requests are about: client, plan and settings, locked and stored."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -8,16 +8,14 @@ from typing import Any
 from django.conf import settings
 
 from clients.addresses import normalise_email, normalise_phone
-from clients.choices import CONTACT_KIND_OF
 from clients.models import Client, Plan
 from clients.services import register
 from clients.services.register import ContactDetails, PlanDetails, Registered, Registration
-from communications.gateway import configured_channels
 from communications.rules.context import Context, can_be_read
-from communications.rules.facts import ChannelFacts, Facts, PreferenceFacts
-from communications.rules.message_types import MESSAGE_TYPES
 from communications.rules.references import is_address
+from communications.selectors.activity import Activity
 from communications.services.commands import SubmitCommand
+from communications.services.strategy_facts import Known
 from core import audit
 from core.choices import Channel
 from core.errors import Conflict, FieldProblem, Invalid
@@ -143,35 +141,13 @@ def message_values(context: Context, recipient: Recipient) -> dict[str, Any]:
     return {**context.variables, **{name: value for name, value in base.items() if value is not None}}
 
 
-def strategy_facts(
-    command: SubmitCommand, recipient: Recipient, allowed: Collection[Channel], now: datetime
-) -> Facts:
-    """What the strategy is told about a request. `allowed`: the channels that consent allows."""
-    points, preferences = recipient.registered.points, recipient.preferences
-    configured, channels = configured_channels(), {}
-    for channel in Channel:
-        point = points.get(CONTACT_KIND_OF[channel])
-        channels[channel] = ChannelFacts(
-            has_contact_point=point is not None,
-            consent_allowed=channel in allowed,
-            configured=channel in configured,
-            undeliverable=point is not None and point.undeliverable_at is not None,
-        )
-    rule = MESSAGE_TYPES[command.message_type]
-    return Facts(
-        rule=rule,
-        urgency=command.urgency or rule.urgency,
-        now=now,
-        zone=preferences.zone,
-        channels=channels,
-        preferences=PreferenceFacts(
-            channels=preferences.chosen_channels,
-            quiet_hours=preferences.quiet_hours,
-            pause_until=preferences.pause_until,
-        ),
-        zone_defaulted=preferences.zone_is_default,
-        preferred_channel=command.preferred_channel,
-        send_at=command.send_at,
-        deliver_by=command.deliver_by,
+def known_of(recipient: Recipient, allowed: Collection[Channel], activity: Activity) -> Known:
+    """What the strategy is told of them. `allowed`: the channels that consent allows."""
+    points = recipient.registered.points
+    return Known(
+        points={kind: point.undeliverable_at is not None for kind, point in points.items()},
+        allowed=allowed,
+        preferences=recipient.preferences,
+        activity=activity,
         event_date=recipient.plan.event_date,
     )

@@ -4,7 +4,7 @@ from django.db.models import F, Q
 
 from clients.models import Client
 from core.choices import Channel
-from preferences.choices import SettingSource
+from preferences.choices import Frequency, SettingSource
 
 
 class ClientPreferences(models.Model):
@@ -26,6 +26,13 @@ class ClientPreferences(models.Model):
     quiet_hours_start = models.TimeField(null=True, blank=True)
     quiet_hours_end = models.TimeField(null=True, blank=True)
     pause_until = models.DateTimeField(null=True, blank=True)
+    frequency = models.CharField(
+        max_length=16,
+        choices=[(frequency.value, frequency.value) for frequency in Frequency],
+        default=Frequency.AT_ONCE,
+        db_default=Frequency.AT_ONCE,
+        help_text="How often what can wait is sent.",
+    )
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 
@@ -41,6 +48,10 @@ class ClientPreferences(models.Model):
             models.CheckConstraint(
                 condition=Q(quiet_hours_start__isnull=True) | ~Q(quiet_hours_start=F("quiet_hours_end")),
                 name="preferences_quiet_hours_not_empty",
+            ),
+            models.CheckConstraint(
+                condition=Q(frequency__in=[frequency.value for frequency in Frequency]),
+                name="preferences_frequency_known",
             ),
         ]
 

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from core.choices import Channel
 from core.logs import get_logger
+from preferences.choices import Frequency
 from preferences.models import ClientPreferences
 from preferences.rules.windows import SettingRefused, Window, parse_zone
 
@@ -21,6 +22,7 @@ class EffectivePreferences:
     chosen_channels: tuple[Channel, ...] | None
     quiet_hours: Window | None
     pause_until: datetime | None
+    frequency: Frequency = Frequency.AT_ONCE
 
 
 def effective_preferences(
@@ -49,6 +51,7 @@ def effective_of(row: ClientPreferences | None, default_timezone: str) -> Effect
         ),
         quiet_hours=quiet,
         pause_until=row.pause_until,
+        frequency=Frequency(row.frequency),
     )
 
 

@@ -150,7 +150,11 @@ def _of_days(facts: Facts, channel: Channel, earliest: datetime, *, in_slot: boo
             found = _slot_of(facts, closed, day)
         else:
             found = first_open(closed, zone, max(earliest, instant(day, time(), zone)))
-        if found is not None and found >= earliest and not is_full(facts, found.astimezone(zone).date()):
+        if found is None or found < earliest:
+            continue
+        found_day = found.astimezone(zone).date()
+        joins = in_slot and joins_digest(facts, channel) and found_day in digest_days(facts)
+        if joins or not is_full(facts, found_day):
             return found
     return None
 
@@ -173,6 +177,15 @@ def is_full(facts: Facts, day: date) -> bool:
     if facts.daily_cap is None or facts.rule.name in NOT_CAPPED:
         return False
     return facts.daily_cap.counted.get(day, 0) >= facts.daily_cap.limit
+
+
+def joins_digest(facts: Facts, channel: Channel) -> bool:
+    """Digests are e-mails."""
+    return facts.digests and may_merge(facts) and channel is EMAIL
+
+
+def digest_days(facts: Facts) -> frozenset[date]:
+    return facts.daily_cap.digest_days if facts.daily_cap is not None else frozenset()
 
 
 def is_open(facts: Facts, channel: Channel) -> bool:

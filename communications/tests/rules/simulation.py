@@ -10,7 +10,8 @@ from time import perf_counter
 from zoneinfo import ZoneInfo, available_timezones
 
 from communications.choices import Role, Urgency
-from communications.rules.facts import ChannelFacts, DailyCap, Facts, PreferenceFacts
+from communications.rules.daily_cap import DailyCap
+from communications.rules.facts import ChannelFacts, Facts, PreferenceFacts
 from communications.rules.message_types import MESSAGE_TYPES
 from communications.rules.strategy import Strategy, decide
 from communications.tests.rules import oracle
@@ -79,7 +80,7 @@ def broken_rules(facts: Facts, strategy: Strategy) -> Iterator[str]:
         yield "the first is not the primary"
     if not strategy.reasons or (strategy.refused is None) is not strategy.send:
         yield "no reason, or neither sent nor refused"
-    held = facts.digests and oracle.may_merge(facts) and bool(found) and _is_slot(facts, strategy)
+    held = bool(found) and oracle.joins_digest(facts, found[0]) and _is_slot(facts, strategy)
     if (strategy.batch_key is not None) is not held:
         yield f"its batch key is {strategy.batch_key}"
     for delivery in strategy.deliveries:
@@ -207,5 +208,9 @@ def _near(random: Random, now: datetime, share: float) -> datetime | None:
 def _cap(random: Random, now: datetime) -> DailyCap | None:
     if random.random() < 0.5:
         return None
-    days = (now.date() + timedelta(days=n) for n in range(-1, 5))
-    return DailyCap(limit=3, counted={day: random.randrange(5) for day in days})
+    days = [now.date() + timedelta(days=n) for n in range(-1, 5)]
+    return DailyCap(
+        limit=3,
+        counted={day: random.randrange(5) for day in days},
+        digest_days=frozenset(day for day in days if random.random() < 0.2),
+    )

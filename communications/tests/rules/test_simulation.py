@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from communications.choices import MessageType, Urgency
-from communications.rules.facts import ChannelFacts, DailyCap, Facts, PreferenceFacts
+from communications.rules.daily_cap import DailyCap
+from communications.rules.facts import ChannelFacts, Facts, PreferenceFacts
 from communications.rules.message_types import MESSAGE_TYPES
 from communications.rules.strategy import decide
 from communications.tests.rules.simulation import broken_rules, change_days, draw, simulate, zones
@@ -157,7 +158,9 @@ def any_facts(draw):
         now = datetime.combine(day, time(), tzinfo=UTC) + draw(st.integers(-2000, 2000)) * MINUTE
     near = st.none() | st.integers(-2000, 9 * 1440).map(lambda n: now + n * MINUTE)
     days = st.integers(-2, 4).map(lambda n: now.date() + timedelta(days=n))
-    caps = st.builds(DailyCap, st.integers(1, 4), st.dictionaries(days, st.integers(0, 5)))
+    caps = st.builds(
+        DailyCap, st.integers(1, 4), st.dictionaries(days, st.integers(0, 5)), st.frozensets(days, max_size=3)
+    )
     return Facts(
         rule=draw(st.sampled_from(list(MESSAGE_TYPES.values()))),
         urgency=draw(st.sampled_from(Urgency)),

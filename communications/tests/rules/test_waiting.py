@@ -5,7 +5,8 @@ from datetime import date, time
 import pytest
 
 from communications.choices import Urgency
-from communications.rules.facts import DailyCap, PreferenceFacts
+from communications.rules.daily_cap import DailyCap
+from communications.rules.facts import PreferenceFacts
 from communications.rules.strategy import decide
 from communications.tests.rules.deciding import EVENING, KOLKATA, NOON, codes, facts
 from preferences.choices import Frequency
