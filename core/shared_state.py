@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
+from weakref import WeakKeyDictionary
 
 from django.conf import settings
 from django.core.cache import cache
@@ -18,6 +19,8 @@ T = TypeVar("T")
 # A server that does not answer costs a second each time it is asked: nobody asks again for a while.
 _SILENCE_SECONDS: Final = 5.0
 _silent_until: dict[str, float] = {}
+# One for each backend, which Django keeps by thread: making a client costs more than asking it.
+_clients: "WeakKeyDictionary[Any, Redis]" = WeakKeyDictionary()
 
 
 def with_shared_state(work: Callable[["Redis"], T]) -> T | None:
@@ -29,7 +32,7 @@ def with_shared_state(work: Callable[["Redis"], T]) -> T | None:
     if time.monotonic() < _silent_until.get(server, 0.0):
         return None
     try:
-        return work(cache._cache.get_client(write=True))  # type: ignore[attr-defined]  # Django's own way in
+        return work(_client())
     except (RedisError, OSError) as error:
         _silent_until[server] = time.monotonic() + _SILENCE_SECONDS
         logger.warning("cache not available, each process reckons for itself", error=error)
@@ -39,3 +42,11 @@ def with_shared_state(work: Callable[["Redis"], T]) -> T | None:
 def shared_key(name: str) -> str:
     """The name as the cache's keys are written, with the installation's prefix."""
     return str(cache.make_key(name))
+
+
+def _client() -> Redis:
+    backend = cache._cache  # type: ignore[attr-defined]  # Django's own way in
+    client = _clients.get(backend)
+    if client is None:
+        client = _clients[backend] = backend.get_client(write=True)
+    return client

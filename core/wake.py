@@ -18,10 +18,13 @@ EXPIRES_SECONDS = 10
 # After a failure nobody waits for the broker again for a while; the sweeps go on.
 _PAUSE_SECONDS = 5
 _LOG_EVERY_SECONDS = 60
+# Rings of one process that come closer together than this are one: whoever wakes finds all that is committed.
+TOGETHER_SECONDS = 0.05
 
 
 def ring(task_name: str) -> None:
-    """Runs the task soon, once the current transaction commits. Several rings in one transaction are one.
+    """Runs the task soon, once the current transaction commits. Several rings in one transaction are one, and those
+    that follow another within TOGETHER_SECONDS are one when these are over.
 
     Never raises and never waits longer than about a second, whatever the broker does.
     """
@@ -46,10 +49,35 @@ class _Bell:
         self._lock = threading.Lock()
         self._silent_until = 0.0
         self._logged_at: float | None = None
+        self._rung_at: dict[str, float] = {}
+        self._waiting: set[str] = set()
 
     def send(self, task_name: str) -> None:
-        if time.monotonic() < self._silent_until:
-            return
+        """At once, if it was quiet. Else one more ring follows, so that the last commit is never left to the sweep."""
+        with self._lock:
+            moment = time.monotonic()
+            if moment < self._silent_until or task_name in self._waiting:
+                return
+            wait = self._rung_at.get(task_name, 0.0) + TOGETHER_SECONDS - moment
+            if wait > 0:
+                self._waiting.add(task_name)
+            else:
+                self._rung_at[task_name] = moment
+        if wait > 0:
+            later = threading.Timer(wait, self._send_waiting, [task_name])
+            later.daemon = True
+            later.start()
+        else:
+            self._send(task_name)
+
+    def _send_waiting(self, task_name: str) -> None:
+        with self._lock:
+            # Before it is sent: a commit from now on may come too late for it.
+            self._waiting.discard(task_name)
+            self._rung_at[task_name] = time.monotonic()
+        self._send(task_name)
+
+    def _send(self, task_name: str) -> None:
         connection = broker.quick_connection()
         try:
             with producers[connection].acquire(block=True, timeout=broker.TIMEOUT_SECONDS) as producer:

@@ -1,18 +1,28 @@
 """Serializer fields that take what JSON says and nothing that merely resembles it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import cache
-from typing import Any
+from functools import cache, cached_property
+from typing import Any, NamedTuple
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.fields import SkipField
 
 _EARLIEST = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
 _FURTHEST_AHEAD = timedelta(days=3 * 365)
+
+
+class _Step(NamedTuple):
+    """How one field is read. `asked`: also where it was left out, because it must be there or has a default."""
+
+    name: str
+    field: "serializers.Field[Any, Any, Any, Any]"
+    check: Callable[[Any], Any] | None
+    asked: bool
 
 
 # Refuses fields it does not know: a misspelt one would otherwise be ignored in silence. (No docstring: the
@@ -29,19 +39,41 @@ class StrictSerializer(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, Mapping):
             raise _not_an_object()
-        unknown = {
+        value: dict[str, Any] = {}
+        problems: dict[str, Any] = {}
+        for name, field, check, asked in self._steps:
+            given = data.get(name, serializers.empty)
+            if given is serializers.empty and not asked:
+                continue
+            try:
+                read = field.run_validation(given)
+                value[name] = read if check is None else check(read)
+            except ValidationError as error:
+                problems[name] = error.detail
+            except SkipField:
+                pass
+        problems |= {
             str(name)[:100]: [ErrorDetail("There is no such field.", "unknown_field")]
             for name in data
             if name not in self.fields
         }
-        try:
-            value = super().to_internal_value(data)
-        except ValidationError as error:
-            details = error.detail if isinstance(error.detail, dict) else {}
-            raise ValidationError({**details, **unknown}) from error
-        if unknown:
-            raise ValidationError(unknown)
+        if problems:
+            raise ValidationError(problems)
         return value
+
+    @cached_property
+    def _steps(self) -> tuple[_Step, ...]:
+        """What DRF finds out anew for each body."""
+        return tuple(
+            _Step(
+                name,
+                field,
+                getattr(self, f"validate_{name}", None),
+                asked=field.required or field.default is not serializers.empty,
+            )
+            for name, field in self.fields.items()
+            if not field.read_only
+        )
 
 
 @cache
@@ -54,6 +86,11 @@ class StrictCharField(serializers.CharField):
     """A JSON string; numbers are not texts here."""
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
+        if type(data) is str and data.isprintable() and len(data) <= (self.max_length or len(data)):
+            # Nearly every text: nothing in it that the validators look for.
+            text = data.strip() if self.trim_whitespace else data
+            if text:
+                return text
         # Before the parent turns whatever it gets into text.
         if data is not serializers.empty and data is not None and not isinstance(data, str):
             raise wrong_type("a text (a JSON string)")

@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _PERIOD_SECONDS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600, "hour": 3600}
 _RATE = re.compile(r"(?P<limit>[1-9]\d*)/(?P<period>[a-z]+)")
@@ -14,6 +15,7 @@ class Rate:
     period_seconds: int
 
     @classmethod
+    @lru_cache(maxsize=64)
     def parse(cls, text: str) -> "Rate":
         """`60/min`, `10/s`, `1000/h`. Raises ValueError, which names what is wrong."""
         match = _RATE.fullmatch(text)

@@ -8,22 +8,19 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.core.cache import cache
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
-from redis.exceptions import RedisError
+from redis import Redis
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from core.api.principals import CallerKind, caller_of
 from core.api.rates import Rate, Usage, measure
-from core.logs import get_logger
+from core.shared_state import shared_key, with_shared_state
 
 if TYPE_CHECKING:  # views load their throttle classes while they are being defined
     from rest_framework.views import APIView
-
-logger = get_logger("throttle")
 
 # So many networks are remembered by one process while the cache is away; beyond that the oldest is forgotten.
 _MAX_LOCAL_NETWORKS = 10_000
@@ -44,12 +41,8 @@ class CallerThrottle(BaseThrottle):
         caller = caller_of(request)
         identity = caller.reference if caller else network_of(request._request)
         rates = settings.CRM_THROTTLE_RATES[caller.kind if caller else CallerKind.INTERACTIVE]
-        try:
-            usage = count_call(f"{kind}:{identity}", Rate.parse(rates[kind]), at=time.time())
-        except (RedisError, OSError) as error:
-            logger.warning("cache not available, call not counted", error=error)
-            return True
-        return self._conclude(view, usage)
+        usage = count_call(f"{kind}:{identity}", Rate.parse(rates[kind]), at=time.time())
+        return True if usage is None else self._conclude(view, usage)
 
     def wait(self) -> float | None:
         return None if self.usage is None else float(self.usage.wait_seconds)
@@ -75,23 +68,28 @@ def count_sign_in(request: HttpRequest) -> Usage:
     identity = f"token:{network_of(request)}"
     rate = Rate.parse(settings.CRM_THROTTLE_RATES["token"])
     at = time.time()
-    try:
-        return count_call(identity, rate, at=at)
-    except (RedisError, OSError) as error:
-        logger.warning("cache not available, sign-ins are counted by this process alone", error=error)
-        return _local_counts.count(identity, rate, at=at)
+    return count_call(identity, rate, at=at) or _local_counts.count(identity, rate, at=at)
 
 
-def count_call(identity: str, rate: Rate, *, at: float) -> Usage:
-    """Counts one call at `at` (Unix seconds) unless it is refused. RedisError: the cache is away."""
+def count_call(identity: str, rate: Rate, *, at: float) -> Usage | None:
+    """Counts one call at `at` (Unix seconds) unless it is refused. None: the cache is away. One round trip."""
     window, elapsed = divmod(at, rate.period_seconds)
-    keys = [f"rate:{identity}:{rate.period_seconds}:{int(window) - back}" for back in (0, 1)]
-    cache.add(keys[0], 0, timeout=2 * rate.period_seconds)
-    current = cache.incr(keys[0])
-    usage = measure(rate, current=current, previous=cache.get(keys[1], 0), elapsed_seconds=elapsed)
-    if not usage.allowed:
-        cache.decr(keys[0])
-    return usage
+    current_key, previous_key = (
+        shared_key(f"rate:{identity}:{rate.period_seconds}:{int(window) - back}") for back in (0, 1)
+    )
+
+    def count(client: Redis) -> Usage:
+        pipe = client.pipeline(transaction=False)
+        pipe.incr(current_key)
+        pipe.expire(current_key, 2 * rate.period_seconds)
+        pipe.get(previous_key)
+        current, _, previous = pipe.execute()
+        usage = measure(rate, current=current, previous=int(previous or 0), elapsed_seconds=elapsed)
+        if not usage.allowed:
+            client.decr(current_key)
+        return usage
+
+    return with_shared_state(count)
 
 
 class LocalCounts:

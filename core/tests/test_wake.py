@@ -111,10 +111,26 @@ def test_a_broker_that_hangs_costs_about_a_second_and_then_nothing():
             assert time.monotonic() - started - first < 20
 
 
-def test_rings_from_many_threads_at_once_all_arrive(own_queue):
+def test_rings_that_come_close_together_are_one_now_and_one_after(own_queue, monkeypatch):
+    """PERF-2: the last one still rings, so no commit waits for the sweep."""
+    monkeypatch.setattr(wake, "TOGETHER_SECONDS", 2.0)
     threads = [threading.Thread(target=wake._bell.send, args=(TASK,)) for _ in range(10)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(20)
-    assert len(take_messages()) == 10
+    assert len(take_messages()) == 1
+    # Its own ring, whatever else has just rung.
+    wake._bell.send("wake_test.other")
+    assert [message["task"] for message in take_messages()] == ["wake_test.other"]
+    followed = wait_for_messages()
+    assert [message["task"] for message in followed] == [TASK]
+    assert wake._bell._waiting == set()
+
+
+def wait_for_messages() -> list[dict]:
+    deadline = time.monotonic() + 20
+    while not (taken := take_messages()):
+        assert time.monotonic() < deadline, "no ring followed"
+        time.sleep(0.02)
+    return taken
