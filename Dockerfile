@@ -23,6 +23,7 @@ COPY . .
 RUN CRM_ENV=development \
     SECRET_KEY=only-for-collecting-static-files \
     BLIND_INDEX_KEY=only-for-collecting-static-files \
+    LINK_SIGNING_KEYS=only-for-collecting-static-files \
     FIELD_ENCRYPTION_KEY=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= \
     python manage.py collectstatic --no-input --verbosity 0 \
     && python -m compileall -q .

@@ -42,6 +42,22 @@ def require_secret(env: environ.Env, name: str, *, minimum_length: int) -> str:
     return value
 
 
+def require_secret_list(env: environ.Env, name: str, *, minimum_length: int) -> list[str]:
+    """As `require_secret`, for a comma-separated list; each secret of it must be as good as one."""
+    value: str = env.str(name, default="")
+    parts = [part.strip() for part in value.split(",") if part.strip()]
+    production = env.str("CRM_ENV", default="production") == "production"
+    if not parts:
+        raise ImproperlyConfigured(f"{name} is not set. {_remedy(name, production=production)}")
+    for position, part in enumerate(parts, start=1):
+        weakness = _weakness(part, minimum_length=minimum_length) if production else None
+        if weakness:
+            raise ImproperlyConfigured(
+                f"{name}: secret {position} of {len(parts)} {weakness}. {_remedy(name, production=True)}"
+            )
+    return parts
+
+
 def _remedy(name: str, *, production: bool) -> str:
     if not production:
         return "In development start with `python3 run.py`, which makes and keeps the secrets."

@@ -19,7 +19,7 @@ from communications.rules.daily_cap import parse_limit
 from communications.rules.rate_limit import Rate as SendingRate
 from core.api.rates import Rate
 from core.logs import logging_config
-from core.secrets_policy import require_secret
+from core.secrets_policy import require_secret, require_secret_list
 from core.settings_policy import (
     alert_urls,
     checked,
@@ -70,6 +70,8 @@ SECRET_KEY = require_secret(env, "SECRET_KEY", minimum_length=40)
 FIELD_ENCRYPTION_KEY = require_secret(env, "FIELD_ENCRYPTION_KEY", minimum_length=44).split(",")
 # Never rotates: suppression and search by exact address depend on it.
 BLIND_INDEX_KEY = require_secret(env, "BLIND_INDEX_KEY", minimum_length=40)
+# Comma-separated: the first signs links for clients, all are accepted. Links to unsubscribe never expire.
+LINK_SIGNING_KEYS = require_secret_list(env, "LINK_SIGNING_KEYS", minimum_length=40)
 
 # -- Services ----------------------------------------------------------------------------------------------
 DATABASES = {"default": env.db_url("DATABASE_URL", default="postgres://crm@/crm?host=/var/run/postgresql")}
@@ -159,6 +161,8 @@ INSTALLED_APPS = [
     "django_celery_beat",
     "csp",
     "django_htmx",
+    "pgtrigger",
+    "pghistory",
     "core",
     "clients",
     "preferences",

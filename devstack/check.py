@@ -98,6 +98,7 @@ def _settings(kind: str, folder: Path) -> dict[str, str]:
         "SECRET_KEY": secrets.token_urlsafe(48),
         "FIELD_ENCRYPTION_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         "BLIND_INDEX_KEY": secrets.token_urlsafe(48),
+        "LINK_SIGNING_KEYS": secrets.token_urlsafe(48),
         "DATABASE_URL": f"postgres://crm@/crm?host={folder}",
         "REDIS_URL": f"redis+socket://{folder}/valkey.sock",
         "CRM_PUBLIC_URL": "https://crm.planiva.example",

@@ -17,6 +17,7 @@ def development_secrets(state: State) -> dict[str, str]:
         # Fernet's format: 32 random bytes in URL-safe base64.
         "FIELD_ENCRYPTION_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         "BLIND_INDEX_KEY": secrets.token_urlsafe(48),
+        "LINK_SIGNING_KEYS": secrets.token_urlsafe(48),
         "CRM_DEV_STAFF_PASSWORD": secrets.token_urlsafe(12),
     }
     if made.keys() - kept.keys():

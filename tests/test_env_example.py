@@ -10,7 +10,14 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-SECRETS = {"SECRET_KEY", "FIELD_ENCRYPTION_KEY", "BLIND_INDEX_KEY", "POSTGRES_PASSWORD", "SMTP_PASSWORD"}
+SECRETS = {
+    "SECRET_KEY",
+    "FIELD_ENCRYPTION_KEY",
+    "BLIND_INDEX_KEY",
+    "LINK_SIGNING_KEYS",
+    "POSTGRES_PASSWORD",
+    "SMTP_PASSWORD",
+}
 NO_DEFAULT = object()
 
 _ENTRY = re.compile(r"(?P<commented># )?(?P<name>[A-Z][A-Z0-9_]*)=(?P<value>.*)")
@@ -49,7 +56,7 @@ def _reads(tree: ast.AST) -> Iterator[tuple[str, object]]:
         if not isinstance(call, ast.Call):
             continue
         function, arguments = call.func, call.args
-        if isinstance(function, ast.Name) and function.id == "require_secret":
+        if isinstance(function, ast.Name) and function.id in {"require_secret", "require_secret_list"}:
             yield str(ast.literal_eval(arguments[1])), NO_DEFAULT
         elif (
             isinstance(function, ast.Attribute)

@@ -41,6 +41,7 @@ def test_a_list_with_nonsense_in_it_stops_the_start() -> None:
             "SECRET_KEY": real_settings.SECRET_KEY,
             "FIELD_ENCRYPTION_KEY": ",".join(real_settings.FIELD_ENCRYPTION_KEY),
             "BLIND_INDEX_KEY": real_settings.BLIND_INDEX_KEY,
+            "LINK_SIGNING_KEYS": ",".join(real_settings.LINK_SIGNING_KEYS),
             "CRM_RECIPIENT_ALLOW_LIST": "qa@staging.example, everybody",
         },
         capture_output=True,

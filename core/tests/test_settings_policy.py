@@ -19,6 +19,7 @@ PRODUCTION = {
     "CRM_PUBLIC_URL": "https://crm.planiva.test",
     "SECRET_KEY": STRONG,
     "BLIND_INDEX_KEY": STRONG,
+    "LINK_SIGNING_KEYS": STRONG,
     "FIELD_ENCRYPTION_KEY": "FPdkUvD56vcbfp-wzDHkGPHVHuLAlOC6LLbHM-sAp5c=",
 }
 

@@ -1,3 +1,4 @@
+import pghistory
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
@@ -7,6 +8,21 @@ from core.choices import Channel
 from preferences.choices import Frequency, SettingSource
 
 
+def _source_field() -> "models.CharField[str, str]":
+    """Who set the value beside it; empty: nobody did."""
+    return models.CharField(
+        max_length=16, choices=[(source.value, source.value) for source in SettingSource], blank=True
+    )
+
+
+# What stood there before each change; who made it and why is the history's context (services/changing.py). Nothing
+# personal: settings and references.
+@pghistory.track(
+    pghistory.UpdateEvent(row=pghistory.Old),
+    exclude=["created_at", "updated_at"],
+    model_name="ClientPreferencesHistory",
+    meta={"db_table": "crm_client_preferences_history", "verbose_name_plural": "history of preferences"},
+)
 class ClientPreferences(models.Model):
     """How a client wants to be written to (PRF-1). A null setting means: never chosen, the default holds."""
 
@@ -19,13 +35,15 @@ class ClientPreferences(models.Model):
         blank=True,
         help_text="In the client's order; null until somebody chose.",
     )
+    channels_source = _source_field()
     timezone = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001 - null: never set
-    timezone_source = models.CharField(
-        max_length=16, choices=[(source.value, source.value) for source in SettingSource], blank=True
-    )
+    timezone_source = _source_field()
     quiet_hours_start = models.TimeField(null=True, blank=True)
     quiet_hours_end = models.TimeField(null=True, blank=True)
+    # Both null with a source: somebody chose to have none.
+    quiet_hours_source = _source_field()
     pause_until = models.DateTimeField(null=True, blank=True)
+    pause_source = _source_field()
     frequency = models.CharField(
         max_length=16,
         choices=[(frequency.value, frequency.value) for frequency in Frequency],
@@ -33,6 +51,7 @@ class ClientPreferences(models.Model):
         db_default=Frequency.AT_ONCE,
         help_text="How often what can wait is sent.",
     )
+    frequency_source = _source_field()
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 
