@@ -86,8 +86,8 @@ DATABASES["default"]["OPTIONS"] = {
         "reconnect_timeout": 2.0,
     },
 }
+# It checks connections before they are used, unless they were a moment ago.
 DATABASES["default"]["ENGINE"] = "core.postgresql"
-DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 
 REDIS_URL = env.str("REDIS_URL", default="redis://localhost:6379/0")
 BROKER_URL = env.str("BROKER_URL", default=REDIS_URL)

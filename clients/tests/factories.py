@@ -22,7 +22,7 @@ def registered(
     """What a request of this client stored; raises what it is refused with."""
     said = Registration(reference, plan_reference or f"plan-of-{reference}", contact, plan)
     with transaction.atomic():
-        (found,) = look_up([said], now=now)
+        (found,), _ = look_up([said], now=now)
         if not isinstance(found, Registered):
             raise found
         audit.record_many(store([found], now=now), actor=actor, now=now)

@@ -159,6 +159,8 @@ def _tidy(text: str) -> str:
 
 
 def _preview(text: str) -> str:
-    # The start is enough: nobody needs the whole text tidied for it.
-    line = one_line(text[: 10 * _PREVIEW_CHARACTERS])
+    # The start is enough: nobody needs the whole text tidied for it. A text that is mostly blank is tidied further.
+    line = one_line(text[: 2 * _PREVIEW_CHARACTERS])
+    if len(line) <= _PREVIEW_CHARACTERS:
+        line = one_line(text[: 10 * _PREVIEW_CHARACTERS])
     return line if len(line) <= _PREVIEW_CHARACTERS else line[: _PREVIEW_CHARACTERS - 1].rstrip() + "…"

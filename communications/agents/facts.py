@@ -23,7 +23,6 @@ from communications.rules.template_rules import Variable, fit
 DEFAULT_EVENT = "event"
 # Control characters, halves of surrogate pairs, and marks that turn the direction of the text that follows.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
-_SPACE = re.compile(r"\s+")
 # Written out: a library that knows every language takes as long for this line as the rest of a template.
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -56,7 +55,8 @@ def one_line(text: str) -> str:
     if text.isprintable() and "  " not in text:
         # Nearly every text: nothing invisible, and no space but single ones.
         return text.strip()
-    return _SPACE.sub(" ", printable(_SPACE.sub(" ", text))).strip()
+    text = " ".join(text.split())
+    return text if text.isprintable() else " ".join(printable(text).split())
 
 
 def event_words(facts: MessageFacts) -> str:

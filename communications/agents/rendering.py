@@ -7,6 +7,8 @@ a name without a value raises instead of leaving a blank.
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 from html import escape
 from threading import Lock
 from typing import Any, ClassVar
@@ -76,11 +78,35 @@ class _ValueNode(VariableNode):
         return render_value_in_context(value, context)
 
 
+class _PlainName(Variable):
+    """Django's, with a short way for a name without dots whose value is one of `_PLAIN`: most of what messages print
+    and ask for. The others may have to be called, or looked for in other places."""
+
+    __slots__ = ()
+
+    def resolve(self, context: Any) -> Any:
+        name = self.var
+        for scope in reversed(context.dicts):
+            if name in scope:
+                value = scope[name]
+                if type(value) in _PLAIN:
+                    return value
+                break
+        return super().resolve(context)
+
+
+_PLAIN = frozenset({str, int, float, bool, type(None), list, tuple, date, Decimal})
+
+
 def compile_source(source: str) -> Template:
     """Raises TemplateSyntaxError; `token.lineno` of it is the line, where Django knows one."""
     template = Template(source, engine=_ENGINE)
     for node in template.nodelist.get_nodes_by_type(VariableNode):
         node.__class__ = _ValueNode
+    for expression in _expressions(template.nodelist):
+        for variable in _variables(expression):
+            if variable.lookups is not None and len(variable.lookups) == 1 and not variable.translate:
+                variable.__class__ = _PlainName
     return template
 
 
@@ -111,33 +137,63 @@ def names_used(template: Template) -> set[str]:
 
 def _names(nodes: Any, local: frozenset[str]) -> Iterator[str]:
     for node in nodes:
-        if isinstance(node, VariableNode):
-            yield from _expression_names(node.filter_expression, local)
-        elif isinstance(node, ForNode):
+        if isinstance(node, ForNode):
             yield from _expression_names(node.sequence, local)
             yield from _names(node.nodelist_loop, local | {"forloop", *node.loopvars})
             yield from _names(node.nodelist_empty, local)
-        elif isinstance(node, IfNode):
-            for condition, branch in node.conditions_nodelists:
-                yield from _condition_names(condition, local)
+        else:
+            for expression in _own_expressions(node):
+                yield from _expression_names(expression, local)
+            for branch in _branches(node):
                 yield from _names(branch, local)
 
 
-def _condition_names(condition: Any, local: frozenset[str]) -> Iterator[str]:
+def _expressions(nodes: Any) -> Iterator[Any]:
+    """All of a template."""
+    for node in nodes:
+        yield from _own_expressions(node)
+        for branch in _branches(node):
+            yield from _expressions(branch)
+
+
+def _own_expressions(node: Any) -> Iterator[Any]:
+    if isinstance(node, VariableNode):
+        yield node.filter_expression
+    elif isinstance(node, ForNode):
+        yield node.sequence
+    elif isinstance(node, IfNode):
+        for condition, _ in node.conditions_nodelists:
+            yield from _operands(condition)
+
+
+def _branches(node: Any) -> Iterator[Any]:
+    if isinstance(node, ForNode):
+        yield from (node.nodelist_loop, node.nodelist_empty)
+    elif isinstance(node, IfNode):
+        yield from (branch for _, branch in node.conditions_nodelists)
+
+
+def _operands(condition: Any) -> Iterator[Any]:
     """A condition of `{% if %}` is a tree of operators; None stands for `{% else %}`."""
     if isinstance(condition, TemplateLiteral):
-        yield from _expression_names(condition.value, local)
+        yield condition.value
     elif condition is not None:
-        yield from _condition_names(getattr(condition, "first", None), local)
-        yield from _condition_names(getattr(condition, "second", None), local)
+        yield from _operands(getattr(condition, "first", None))
+        yield from _operands(getattr(condition, "second", None))
 
 
 def _expression_names(expression: Any, local: frozenset[str]) -> Iterator[str]:
+    for variable in _variables(expression):
+        if variable.lookups and variable.lookups[0] not in local:
+            yield variable.lookups[0]
+
+
+def _variables(expression: Any) -> Iterator[Variable]:
     """Of a FilterExpression: its own variable and those among the arguments of its filters."""
     arguments = [argument for _, given in expression.filters for is_name, argument in given if is_name]
     for variable in (expression.var, *arguments):
-        if isinstance(variable, Variable) and variable.lookups and variable.lookups[0] not in local:
-            yield variable.lookups[0]
+        if isinstance(variable, Variable):
+            yield variable
 
 
 class _CompiledVersions:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from babel.dates import format_date
-from babel.numbers import format_currency
+from babel.numbers import format_currency, get_currency_symbol
 from django.template import Library, defaultfilters, defaulttags
 
 register = Library()
@@ -50,7 +50,22 @@ def _day(value: date) -> str:
 def _money(number: Decimal, currency: str) -> str:
     in_lakh = currency in _LAKH_CURRENCIES
     locale = "en_IN" if in_lakh else "en"
-    if number == number.to_integral_value():
-        whole = "¤#,##,##0" if in_lakh else "¤#,##0"
-        return str(format_currency(number, currency, whole, locale=locale, currency_digits=False))
-    return str(format_currency(number, currency, locale=locale))
+    if number != number.to_integral_value():
+        return str(format_currency(number, currency, locale=locale))
+    # By hand: for a whole amount babel looks up everything that it knows of the currency, ten times as long.
+    digits = f"{abs(int(number)):,}"
+    if in_lakh:
+        digits = _in_lakh(digits.replace(",", ""))
+    return f"{'-' if number < 0 else ''}{_symbol(currency, locale)}{digits}"
+
+
+def _in_lakh(digits: str) -> str:
+    """15,00,000: the last three together, the others in pairs."""
+    head, tail = digits[:-3], digits[-3:]
+    pairs = [head[max(0, end - 2) : end] for end in range(len(head), 0, -2)]
+    return ",".join([*reversed(pairs), tail])
+
+
+@lru_cache(maxsize=256)
+def _symbol(currency: str, locale: str) -> str:
+    return str(get_currency_symbol(currency, locale=locale))

@@ -6,7 +6,7 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from communications.api.answers import BriefCommunicationSerializer
+from communications.api.answers import BriefCommunicationSerializer, brief_line
 from communications.api.forms import CommunicationRequestSerializer, command_of, idempotency_of
 from communications.models import Communication
 from communications.services.commands import Submission
@@ -84,7 +84,8 @@ def submission_of(item: Any) -> Submission | Refusal:
 def bulk_answer(
     outcomes: Sequence[Submitted | Refusal], lines: Mapping[Any, Sequence[Communication]], *, path: str
 ) -> dict[str, Any]:
-    """In the form of BulkAnswerSerializer, made by hand: a serializer would take as long as storing the requests."""
+    """In the form of BulkAnswerSerializer, made by hand: a serializer would take as long as storing the requests.
+    `lines`: the communications of duplicates."""
     results = [_result(index, outcome, lines, path) for index, outcome in enumerate(outcomes)]
     statuses = [result["status"] for result in results]
     new, again = statuses.count(202), statuses.count(200)
@@ -105,16 +106,10 @@ def _result(
     return {
         "index": index,
         "status": 200 if outcome.duplicate else 202,
-        "request_id": str(outcome.request_id),
+        "request_id": outcome.request_id,
         "duplicate": outcome.duplicate,
         "communications": [
-            {
-                "communication_id": str(row.id),
-                "channel": row.channel,
-                "role": row.role,
-                "status": row.status,
-                "scheduled_at": row.goes_out_at,
-            }
-            for row in lines[outcome.request_id]
+            brief_line(row)
+            for row in (outcome.made.communications if outcome.made else lines[outcome.request_id])
         ],
     }

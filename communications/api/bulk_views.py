@@ -67,7 +67,9 @@ class BulkView(ApiView):
         stored = iter(submit_many(submissions=sound, caller=self.caller.reference, now=now))
         outcomes = [next(stored) if isinstance(each, Submission) else each for each in asked]
         self._note(outcomes, items, now)
-        lines = communications_of({each.request_id for each in outcomes if isinstance(each, Submitted)})
+        lines = communications_of(
+            {each.request_id for each in outcomes if isinstance(each, Submitted) and each.made is None}
+        )
         return Response(bulk_answer(outcomes, lines, path=request.path))
 
     def _note(self, outcomes: Sequence[Submitted | Refusal], items: Sequence[Any], now: datetime) -> None:

@@ -100,7 +100,10 @@ class CommunicationsView(ApiView):
                 request_id=request_id,
             )
             wait_until_left(submitted.request_id, wait_seconds)
-            outcome = get_request_outcome(submitted.request_id)
+            if submitted.made is not None and not wait_seconds:
+                outcome = submitted.made.outcome()
+            else:
+                outcome = get_request_outcome(submitted.request_id)
         except DATABASE_AWAY:
             if not spool.is_configured():
                 raise

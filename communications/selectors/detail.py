@@ -114,7 +114,9 @@ def get_request_outcome(request_id: UUID) -> RequestOutcome:
 
 
 def communications_of(request_ids: Collection[UUID]) -> dict[UUID, list[Communication]]:
-    """The communications of each request, the primary first, with what a line about them tells. One query."""
+    """The communications of each request, the primary first, with what a line about them tells. One query at most."""
+    if not request_ids:
+        return {}
     found: dict[UUID, list[Communication]] = {request_id: [] for request_id in request_ids}
     lines = Communication.objects.only("request_id", "channel", "role", "status", "due_at", "waits_for")
     for row in lines.filter(request_id__in=request_ids).order_by("created_at", "id"):

@@ -5,17 +5,22 @@ Two steps, so that nothing is written for a request that is refused: all are jud
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from communications.agents.email import compose_text
+from clients.addresses import mask
+from clients.choices import CONTACT_KIND_OF, ContactKind
+from clients.models import ContactPoint
+from communications.agents.email import ComposedText, compose_text
 from communications.choices import AttentionKind, Cause, MessageType, Role, Status, Urgency
 from communications.models import Communication, CommunicationRequest, TemplateVersion
 from communications.rules.message_types import MESSAGE_TYPES, Answer, priority_of
 from communications.rules.stages import StageFacts, StageStep, closed_questions, take_step, told_stage
 from communications.rules.strategy import Strategy, decide, passed
 from communications.selectors.activity import NO_ACTIVITY, Activity, activity_of
+from communications.selectors.detail import RequestOutcome
+from communications.selectors.history import CommunicationEntry
 from communications.services import business_key, lifecycle, recipient
 from communications.services.business_key import History
 from communications.services.commands import SubmitCommand
@@ -24,10 +29,10 @@ from communications.services.queue import DISPATCH_TASK
 from communications.services.recipient import Recipient, ToRegister, known_of, message_values
 from communications.services.stopping import Stop, stop_unsent
 from communications.services.strategy_facts import asked_by, facts_of
-from communications.services.templates import check_variables, versions_for
+from communications.services.templates import check_variables
 from core import attention, audit
 from core.choices import Channel
-from core.copying import copy_in
+from core.copying import copy_in, new_row
 from core.errors import Invalid
 from core.sealing import seal
 from core.wake import ring
@@ -54,11 +59,31 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """A new request as it is stored, its primary communication first, so that nobody has to read it back.
+    `contact_point`: of the primary's channel; None: there is none."""
+
+    request: CommunicationRequest
+    communications: Sequence[Communication]
+    composed: ComposedText
+    contact_point: ContactPoint | None
+
+    def outcome(self) -> RequestOutcome:
+        """As `get_request_outcome` gives it. No query, unless the address was known and the request did not say it."""
+        primary = CommunicationEntry(
+            self.communications[0], self.composed.subject, self.composed.preview, error_message=None
+        )
+        point = self.contact_point
+        recipient = mask(point.address, kind=ContactKind(point.kind)) if point else None
+        return RequestOutcome(self.request, primary, self.communications, recipient)
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
-    """`duplicate`: it repeats the request of this id."""
+    """`made` None: it repeats the request of this id."""
 
     request_id: UUID
-    duplicate: bool
+    made: Made | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +101,16 @@ class _New:
     candidate: Candidate
     step: StageStep
     strategy: Strategy
-    request: CommunicationRequest
-    communications: Sequence[Communication]
+    made: Made
     released: Sequence[UUID]
+
+    @property
+    def request(self) -> CommunicationRequest:
+        return self.made.request
+
+    @property
+    def communications(self) -> Sequence[Communication]:
+        return self.made.communications
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +125,11 @@ class _Round:
     now: datetime
 
 
-def accept(candidates: Sequence[Candidate], *, caller: str, now: datetime) -> list[Accepted | Invalid]:
+def accept(
+    candidates: Sequence[Candidate], *, versions: Mapping[str, TemplateVersion], caller: str, now: datetime
+) -> list[Accepted | Invalid]:
     """What becomes of each, in their order. No two may share a client or a plan, and the clients are locked.
+    `versions`: of the templates, by message type.
 
     IntegrityError when somebody else made the same client, plan or request at this instant.
     """
@@ -102,7 +137,7 @@ def accept(candidates: Sequence[Candidate], *, caller: str, now: datetime) -> li
         return []
     known = [each.subject for each in candidates if not each.recipient.registered.plan_is_new]
     this = _Round(
-        versions=versions_for({each.command.message_type for each in candidates}, Channel.EMAIL),
+        versions=versions,
         histories=business_key.find_histories(known),
         allowed=allowed_channels([each.recipient.client.id for each in candidates]),
         activity=activity_of(
@@ -125,12 +160,12 @@ def accept(candidates: Sequence[Candidate], *, caller: str, now: datetime) -> li
         holder = history.holder(candidate.key, now)
         if holder is not None:
             stops += _told_again(candidate)
-            outcomes.append(Accepted(holder, duplicate=True))
+            outcomes.append(Accepted(holder))
             continue
         made = _make(candidate, message, history, this)
         stops += _move_plan(candidate, made.step)
         new.append(made)
-        outcomes.append(Accepted(made.request.id, duplicate=False))
+        outcomes.append(Accepted(made.request.id, made.made))
     entries = recipient.store([each.recipient for each in accepted], now=now)
     stop_unsent(stops, actor=caller, now=now)
     _store(new, caller, now)
@@ -154,7 +189,8 @@ def _make(candidate: Candidate, message: _Message, history: History, this: _Roun
     told = known_of(known, this.allowed[known.client.id], activity)
     facts = facts_of(asked_by(command), told, this.now)
     strategy = passed(facts) if step.passed else decide(facts)
-    request = CommunicationRequest(
+    request = new_row(
+        CommunicationRequest,
         id=candidate.request_id or uuid4(),
         client_id=known.client.id,
         plan_id=known.plan.id,
@@ -171,8 +207,8 @@ def _make(candidate: Candidate, message: _Message, history: History, this: _Roun
         created_by=this.caller,
         created_at=this.now,
     )
-    communications = _communications(request, strategy, message, known)
-    return _New(candidate, step, strategy, request, communications, history.let_go(candidate.key))
+    made = _made(request, strategy, message, known)
+    return _New(candidate, step, strategy, made, history.let_go(candidate.key))
 
 
 def _stage_facts(candidate: Candidate, history: History) -> StageFacts:
@@ -203,10 +239,8 @@ def _move_plan(candidate: Candidate, step: StageStep) -> list[Stop]:
     return [Stop(plan.id, message_type, cause) for message_type, cause in step.stopped.items()]
 
 
-def _communications(
-    request: CommunicationRequest, strategy: Strategy, message: _Message, known: Recipient
-) -> list[Communication]:
-    """One row per delivery; a request that is not sent has one cancelled row that says so."""
+def _made(request: CommunicationRequest, strategy: Strategy, message: _Message, known: Recipient) -> Made:
+    """One communication per delivery; a request that is not sent has one cancelled that says so."""
     zone = known.preferences.zone.key
     facts = message_facts(
         message.values,
@@ -229,23 +263,24 @@ def _communications(
         "metadata": {"degraded": composed.degraded} if composed.degraded else {},
         "shows_engagement": MESSAGE_TYPES[MessageType(request.message_type)].answer is Answer.SELECTION,
     }
-    if not strategy.send:
+    if strategy.send:
+        rows = [
+            new_row(
+                Communication,
+                **shared,
+                channel=delivery.channel,
+                role=delivery.role,
+                status=Status.SCHEDULED,
+                due_at=delivery.send_at.astimezone(UTC),
+            )
+            for delivery in strategy.deliveries
+        ]
+    else:
         usual = MESSAGE_TYPES[MessageType(request.message_type)].channels
         channel = usual[0].channel if usual else Channel.EMAIL
-        return [
-            Communication(**shared, id=uuid4(), channel=channel, role=Role.PRIMARY, status=Status.CANCELLED)
-        ]
-    return [
-        Communication(
-            **shared,
-            id=uuid4(),
-            channel=delivery.channel,
-            role=delivery.role,
-            status=Status.SCHEDULED,
-            due_at=delivery.send_at,
-        )
-        for delivery in strategy.deliveries
-    ]
+        rows = [new_row(Communication, **shared, channel=channel, role=Role.PRIMARY, status=Status.CANCELLED)]
+    kind = CONTACT_KIND_OF[Channel(rows[0].channel)]
+    return Made(request, rows, composed, known.registered.points.get(kind))
 
 
 def _store(new: Sequence[_New], caller: str, now: datetime) -> None:

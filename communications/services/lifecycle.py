@@ -104,7 +104,8 @@ def create(*, communications: Sequence[Communication], cause: Cause, actor: str,
     for row in communications:
         if table.decide(table.NEW, Status(row.status), cause) is None:
             raise ValueError(f"A new communication cannot be {row.status} because of {cause}.")
-    with transaction.atomic():
+    # Without a savepoint: whoever calls it in a transaction of their own wants all of that or nothing.
+    with transaction.atomic(savepoint=False):
         copy_in(Communication, map(vars, communications))
         event = {"cause": cause, "actor": actor, "occurred_at": now, "recorded_at": now}
         copy_in(

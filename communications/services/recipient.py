@@ -19,6 +19,7 @@ from communications.services.strategy_facts import Known
 from core import audit
 from core.choices import Channel
 from core.errors import Conflict, FieldProblem, Invalid
+from core.pipelines import Query, Rows
 from core.sealing import SecretKey
 from preferences.selectors.effective import EffectivePreferences, effective_of
 from preferences.services.profile import Profile, look_up_profiles, store_profiles
@@ -82,9 +83,14 @@ def contact_details(command: SubmitCommand, context: Context) -> ContactDetails:
     )
 
 
-def look_up(said: Sequence[ToRegister], *, now: datetime) -> list[Recipient | Invalid | Conflict]:
-    """Whom each is for, or why it is refused; nothing is stored yet. No two may share a client or a plan."""
-    registered = register.look_up(
+def look_up(
+    said: Sequence[ToRegister], *, now: datetime, along: Sequence[Query] = ()
+) -> tuple[list[Recipient | Invalid | Conflict], list[Rows]]:
+    """Whom each is for, or why it is refused; nothing is stored yet. No two may share a client or a plan.
+
+    `along`: other queries, which travel with the first; their rows are returned too.
+    """
+    registered, others = register.look_up(
         [
             Registration(
                 client_reference=each.command.client_reference,
@@ -95,6 +101,7 @@ def look_up(said: Sequence[ToRegister], *, now: datetime) -> list[Recipient | In
             for each in said
         ],
         now=now,
+        along=along,
     )
     accepted = [
         (each.command, result)
@@ -106,10 +113,11 @@ def look_up(said: Sequence[ToRegister], *, now: datetime) -> list[Recipient | In
         known=[result.client.id for _, result in accepted if not result.is_new],
         now=now,
     )
-    return [
+    recipients = [
         _recipient(result, profiles[result.client.id]) if isinstance(result, Registered) else result
         for result in registered
     ]
+    return recipients, others
 
 
 def _recipient(registered: Registered, profile: Profile) -> Recipient:

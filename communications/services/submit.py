@@ -16,10 +16,13 @@ from clients.services.register import Overtaken
 from communications.rules.context import Context, normalise_context
 from communications.rules.turns import in_turns
 from communications.services import business_key, idempotency
-from communications.services.acceptance import Candidate, accept
+from communications.services.acceptance import Candidate, Made, accept
 from communications.services.commands import Idempotency, Submission, SubmitCommand
 from communications.services.idempotency import Use
 from communications.services.recipient import ToRegister, contact_details, look_up
+from communications.services.templates import active_query, versions_of
+from core.choices import Channel
+from core.copying import written_together
 from core.errors import Conflict, Invalid
 
 Refusal = Invalid | Conflict
@@ -29,10 +32,12 @@ _TRIES_ALONE = 5
 
 @dataclass(frozen=True)
 class Submitted:
-    """`duplicate`: nothing new was made; `request_id` is the first request of its kind."""
+    """`duplicate`: nothing new was made; `request_id` is the first request of its kind. `made`: what was, if something
+    was, as it stood when it was committed."""
 
     request_id: UUID
     duplicate: bool
+    made: Made | None = None
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,7 @@ def _take(turn: Sequence[_Item], caller: str, now: datetime) -> _Outcomes:
     time. If several cannot be stored together, each is tried for itself."""
     for tries_left in reversed(range(_TRIES_TOGETHER if len(turn) > 1 else _TRIES_ALONE)):
         try:
-            with transaction.atomic():
+            with transaction.atomic(), written_together():
                 return _take_together(turn, caller, now)
         except (IntegrityError, Overtaken):
             if not tries_left and len(turn) == 1:
@@ -122,20 +127,32 @@ def _take(turn: Sequence[_Item], caller: str, now: datetime) -> _Outcomes:
 def _take_together(turn: Sequence[_Item], caller: str, now: datetime) -> _Outcomes:
     outcomes: dict[int, Submitted | Refusal] = _seen_before(turn, caller, now)
     fresh = [item for item in turn if item.place not in outcomes]
+    if not fresh:
+        return outcomes
+    types = {item.said.command.message_type for item in fresh}
+    templates = active_query(types, Channel.EMAIL)
+    recipients, (active,) = look_up([item.said for item in fresh], now=now, along=[templates])
     candidates = []
-    for item, recipient in zip(fresh, look_up([item.said for item in fresh], now=now), strict=True):
+    for item, recipient in zip(fresh, recipients, strict=True):
         if isinstance(recipient, Invalid | Conflict):
             outcomes[item.place] = recipient
         else:
             key = business_key.make(command=item.said.command, context=item.said.context)
             candidates.append((item, Candidate(item.said, recipient, key, item.submission.request_id)))
-    accepted = accept([candidate for _, candidate in candidates], caller=caller, now=now)
+    accepted = accept(
+        [candidate for _, candidate in candidates],
+        versions=versions_of(active, types),
+        caller=caller,
+        now=now,
+    )
     uses = []
     for (item, _), outcome in zip(candidates, accepted, strict=True):
         if isinstance(outcome, Invalid):
             outcomes[item.place] = outcome
             continue
-        outcomes[item.place] = Submitted(outcome.request_id, duplicate=outcome.duplicate)
+        outcomes[item.place] = Submitted(
+            outcome.request_id, duplicate=outcome.made is None, made=outcome.made
+        )
         if item.idempotency_key is not None:
             uses.append(Use(item.idempotency_key, outcome.request_id))
     idempotency.remember(uses=uses, caller=caller, now=now)

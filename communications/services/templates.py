@@ -8,9 +8,11 @@ import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -35,6 +37,7 @@ from communications.rules.template_rules import (
 )
 from core.choices import Channel
 from core.errors import FieldProblem, Invalid
+from core.pipelines import Query, Rows, fetch_together
 
 Part = Literal["subject", "preheader", "mjml", "text"]
 
@@ -44,6 +47,10 @@ _CONTENT = Path(__file__).resolve().parent.parent / "content" / "email"
 _LAYOUT = "layout.mjml"
 _LAYOUT_MARK = "<!-- content -->"
 _TEMPLATE_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_ACTIVE_IDS = """
+    SELECT name, active_version_id FROM crm_communication_templates
+     WHERE channel = %s AND name = ANY(%s) AND active_version_id IS NOT NULL
+"""
 _POSITION = re.compile(r" at position (\d+):\d+$")
 
 
@@ -117,14 +124,29 @@ def active_version(name: str, channel: Channel) -> TemplateVersion | None:
     return _active().filter(template__name=name, template__channel=channel).first()
 
 
+def active_query(message_types: Collection[str], channel: Channel) -> Query:
+    """What `versions_of` reads. Which version is active is always asked; what a version says never changes."""
+    return _ACTIVE_IDS, [channel.value, [*map(str, message_types), GENERIC_TEMPLATE]]
+
+
+def versions_of(active: Rows, message_types: Collection[str]) -> dict[str, TemplateVersion]:
+    """The active version for each type, else the generic one; a type that has neither is absent. `active`: the rows of
+    `active_query`. No query, but for versions that this process has not met."""
+    by_name: dict[str, UUID] = dict(active)
+    wanted = ((name, by_name.get(name) or by_name.get(GENERIC_TEMPLATE)) for name in message_types)
+    return {name: _version(version_id) for name, version_id in wanted if version_id is not None}
+
+
 def versions_for(message_types: Collection[str], channel: Channel) -> dict[str, TemplateVersion]:
-    """The active version for each type, else the generic one; a type that has neither is absent. One query."""
-    names = [*message_types, GENERIC_TEMPLATE]
-    found = _active().filter(template__name__in=names, template__channel=channel)
-    by_name = {version.template.name: version for version in found}
-    generic = by_name.get(GENERIC_TEMPLATE)
-    versions = ((name, by_name.get(name) or generic) for name in message_types)
-    return {name: version for name, version in versions if version is not None}
+    """Both of them, where nothing else is asked at the same time."""
+    (active,) = fetch_together(active_query(message_types, channel))
+    return versions_of(active, message_types)
+
+
+@lru_cache(maxsize=256)
+def _version(version_id: UUID) -> TemplateVersion:
+    """With its template, of which the name alone counts."""
+    return TemplateVersion.objects.select_related("template").get(id=version_id)
 
 
 def check_variables(

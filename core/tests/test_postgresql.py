@@ -1,6 +1,7 @@
 """The connection to a server that is away: one caller finds out, the others are not kept waiting (REL-5)."""
 
 import threading
+import time
 
 import pytest
 from django.db import OperationalError, connection
@@ -64,3 +65,28 @@ def test_a_server_that_is_away_is_not_asked_by_everybody(monkeypatch):
     assert len(asked) == 1
     connection.ensure_connection()
     assert connection.is_usable()
+
+
+class FakeConnection:
+    """Counts how often it was asked whether it works."""
+
+    autocommit = True
+
+    def __init__(self):
+        self.asked = 0
+
+    def execute(self, _statement):
+        self.asked += 1
+
+
+def test_a_pooled_connection_is_asked_only_after_it_lay_idle():
+    """PERF-2"""
+    pooled = FakeConnection()
+    base.check_if_idle(pooled)
+    assert pooled.asked == 1
+    base._last_used[pooled] = time.monotonic()
+    base.check_if_idle(pooled)
+    assert pooled.asked == 1
+    base._last_used[pooled] = time.monotonic() - base.UNASKED_SECONDS - 0.1
+    base.check_if_idle(pooled)
+    assert pooled.asked == 2

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import connection
 
 from clients.services.gate import bump_gate
-from core.copying import copy_in
+from core.copying import copy_in, new_row
 from preferences.choices import SettingSource
 from preferences.models import ClientPreferences
 
@@ -30,7 +30,7 @@ def look_up_profiles(
     The planner's timezone (a valid IANA name) is kept until the client or staff set one. Call it with the clients'
     rows locked.
     """
-    rows = ClientPreferences.objects.in_bulk(list(known))
+    rows = ClientPreferences.objects.in_bulk(list(known)) if known else {}
     return {
         client_id: _profile(client_id, rows.get(client_id), timezone, now)
         for client_id, timezone in planner_timezones.items()
@@ -59,7 +59,8 @@ def _profile(
 ) -> Profile:
     if row is None:
         source = SettingSource.PLANNER if planner_timezone else ""
-        made = ClientPreferences(
+        made = new_row(
+            ClientPreferences,
             client_id=client_id,
             timezone=planner_timezone,
             timezone_source=source,

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from django.db import connection
 
-from communications.api import views
+from communications.api import answers, views
 from communications.choices import Cause, Status
 from communications.models import Communication, CommunicationRequest
 from communications.services import lifecycle
@@ -36,6 +36,31 @@ ANSWER = {
 }
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("ready")]
+
+
+@pytest.mark.parametrize("urgency", ["critical", "normal", "low"])
+def test_what_a_new_request_is_told_is_what_reading_it_back_tells(planner, urgency):
+    """PERF-2: the answer is made of what was stored, without asking for it again."""
+    body = a_body(urgency=urgency)
+    told, read_back = planner.post(PATH, body), planner.post(PATH, body)
+    assert (told.status_code, read_back.status_code) == (202, 200)
+    assert told.json() == read_back.json() | {"duplicate": False}
+    # Who is known already may be asked for without an address.
+    again = a_body(client_id=body["client_id"], plan_id=body["plan_id"], message_type="custom", client=...)
+    again["context"] = {"message": "See you on Monday."}
+    told, read_back = planner.post(PATH, again), planner.post(PATH, again)
+    assert told.json()["metadata"]["recipient"].startswith("p•••@")
+    assert told.json() == read_back.json() | {"duplicate": False}
+
+
+def test_answers_made_by_hand_have_the_fields_of_the_schema(planner):
+    answer = planner.post(PATH, a_body()).json()
+    fields = answers.RequestAnswerSerializer().fields
+    assert set(answer) == set(fields)
+    assert set(answer["communications"][0]) == set(fields["communications"].child.fields)
+    assert set(answer["strategy"]) == set(fields["strategy"].fields)
+    assert set(answer["metadata"]) == set(fields["metadata"].fields)
+    assert set(answers.accepted_answer(UUID(int=1), duplicate=False)) == set(fields)
 
 
 @pytest.mark.parametrize("path", [PATH, PATH + "/"])

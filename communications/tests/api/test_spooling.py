@@ -130,7 +130,7 @@ def test_a_database_that_goes_away_after_the_commit_makes_no_second_request(plan
             return detail.get_request_outcome(_request_id)
 
     monkeypatch.setattr("communications.api.views.get_request_outcome", read)
-    identifier = accepted(planner.post(PATH, a_body()))
+    identifier = accepted(planner.post(f"{PATH}?wait=0.1", a_body()))
     assert str(CommunicationRequest.objects.get().id) == identifier
     assert spool.drain() == 1
     assert CommunicationRequest.objects.count() == 1

@@ -2,8 +2,12 @@
 
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
+from babel.numbers import format_currency
+from hypothesis import given
+from hypothesis import strategies as st
 
 from communications.agents.email import compose_html, compose_text
 from communications.agents.facts import local_time
@@ -181,6 +185,17 @@ def test_time_is_the_clients_on_both_sides_of_a_change_of_clocks(instant: dateti
 )
 def test_money(amount: object, currency: str, shown: str) -> None:
     assert money(amount, currency) == shown
+
+
+@given(
+    number=st.integers(-(10**15), 10**15),
+    currency=st.sampled_from(["INR", "NPR", "USD", "EUR", "JPY", "GBP", "AUD", "CHF", "XXX", "QQQ"]),
+)
+def test_whole_amounts_are_written_as_babel_writes_them(number: int, currency: str) -> None:
+    in_lakh = currency in {"INR", "NPR"}
+    pattern, locale = ("¤#,##,##0", "en_IN") if in_lakh else ("¤#,##0", "en")
+    expected = format_currency(Decimal(number), currency, pattern, locale=locale, currency_digits=False)
+    assert money(number, currency) == expected
 
 
 def test_day_of_a_leap_year() -> None:
