@@ -33,13 +33,6 @@ class ContentType(StrEnum):
     SHORT = "short"
 
 
-class Purpose(StrEnum):
-    """What consent is asked for."""
-
-    SERVICE = "service"
-    MARKETING = "marketing"
-
-
 class Role(StrEnum):
     """The primary answers the API and is waited for; companions go beside it on other channels."""
 

@@ -9,3 +9,10 @@ class Channel(StrEnum):
     EMAIL = "email"
     SMS = "sms"
     WHATSAPP = "whatsapp"
+
+
+class Purpose(StrEnum):
+    """What consent is asked for."""
+
+    SERVICE = "service"
+    MARKETING = "marketing"

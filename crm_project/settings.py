@@ -30,6 +30,7 @@ from core.settings_policy import (
     require_sender,
     whole_seconds,
 )
+from preferences.rules.consent import parse_opt_in
 from preferences.rules.windows import parse_zone
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -112,6 +113,11 @@ CRM_RECIPIENT_ALLOW_LIST = checked(
 )
 # Capped messages that a client gets in a local day; empty: as many as there are.
 CRM_DAILY_CAP = checked("CRM_DAILY_CAP", env.str("CRM_DAILY_CAP", default="3"), parse_limit)
+
+# What opens WhatsApp for service messages: explicit (a grant), or contact_data (a phone number does, as for SMS).
+CRM_WHATSAPP_OPT_IN = checked(
+    "CRM_WHATSAPP_OPT_IN", env.str("CRM_WHATSAPP_OPT_IN", default="explicit"), parse_opt_in
+)
 
 # -- E-mail provider ---------------------------------------------------------------------------------------
 SMTP_HOST = env.str("SMTP_HOST", default="")

@@ -4,6 +4,7 @@ from django.urls import include, path
 urlpatterns = [
     path("", include("backoffice.urls")),
     path("", include("communications.web.urls")),
+    path("", include("preferences.web.urls")),
     path("admin/", admin.site.urls),
     path("api/crm/", include("core.api.urls")),
     path("api/crm/", include("communications.api.urls")),

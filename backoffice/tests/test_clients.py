@@ -190,7 +190,7 @@ class TestOneClient:
                 message_type=MessageType.BUDGET_SUMMARY,
             )
         assert Communication.objects.filter(client=first.client_id).count() == 6
-        assert queries() == few <= 18
+        assert queries() == few <= 20
 
 
 class TestReveal:

@@ -7,13 +7,13 @@ from uuid import UUID
 from rest_framework import serializers
 
 from communications.agents.email import RENDERING_FAILED, TEMPLATE_MISSING
-from communications.choices import AttemptStatus, ContentType, MessageType, Purpose, Role, Status, Urgency
+from communications.choices import AttemptStatus, ContentType, MessageType, Role, Status, Urgency
 from communications.models import Communication, CommunicationRequest
 from communications.rules.message_types import Answer, MessageTypeRule, priority_of
 from communications.selectors.detail import CommunicationDetail, RequestOutcome
 from communications.selectors.history import HistoryPage
 from core.api.fields import StrictChoiceField
-from core.choices import Channel
+from core.choices import Channel, Purpose
 
 _Answer = serializers.Serializer[Any]
 # Of a whole request, as its caller is told: its primary's, or that it waits for the database.

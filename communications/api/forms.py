@@ -35,6 +35,7 @@ _MAX_NAME = 200
 _MAX_ADDRESS = 320
 _MAX_KEY = 255
 _NOT_YET = "not_supported_yet"
+_CLIENT_DATA = ("name", "email", "phone", "timezone", "whatsapp_opt_in")
 
 
 class ClientSerializer(StrictSerializer):
@@ -49,7 +50,12 @@ class ClientSerializer(StrictSerializer):
         required=False, allow_null=True, max_length=64, help_text="A name of the tz database."
     )
     whatsapp_opt_in = StrictBooleanField(
-        required=False, allow_null=True, help_text="Not supported yet: leave it out, or null."
+        required=False,
+        allow_null=True,
+        help_text=(
+            "true: the client agreed to messages about their event by WhatsApp. false takes back an earlier true of "
+            "yours, and nothing that the client themselves chose. Kept with the phone number."
+        ),
     )
 
     def validate_name(self, value: str | None) -> str | None:
@@ -65,10 +71,6 @@ class ClientSerializer(StrictSerializer):
             return parse_zone(value).key
         except SettingRefused as refusal:
             raise ValidationError(refusal.detail, code=refusal.code) from refusal
-
-    def validate_whatsapp_opt_in(self, value: bool | None) -> None:
-        if value is not None:
-            raise ValidationError("WhatsApp opt-ins cannot be recorded yet: leave this out.", code=_NOT_YET)
 
 
 class CommunicationRequestSerializer(StrictSerializer):
@@ -166,7 +168,7 @@ def command_of(form: Mapping[str, Any]) -> SubmitCommand:
         dedup_key=form.get("dedup_key"),
         send_at=form.get("send_at"),
         deliver_by=form.get("deliver_by"),
-        client=ClientData(**{name: client.get(name) for name in ("name", "email", "phone", "timezone")}),
+        client=ClientData(**{name: client.get(name) for name in _CLIENT_DATA}),
         supersede=form.get("supersede", False),
     )
 

@@ -150,6 +150,7 @@ _HELP: Final = MappingProxyType(
         "no_contact_point": "Add the address or number first.",
         "undeliverable": "Correct the address or number first.",
         "no_consent": "Reach the client on a channel that they still want.",
+        "suppressed": "Reach the client at another address or on another channel.",
         "expired": "Ask for a new message if it still matters.",
         "cannot_meet_deadline": "Ask for a new message with another deadline if it still matters.",
         "event_passed": "Reach the client in another way if it still matters.",

@@ -72,11 +72,13 @@ def closed_because(facts: Facts, channel: Channel) -> Reason | None:
         code = reasons.NOT_CONFIGURED
     elif not known.has_contact_point:
         code = reasons.NO_CONTACT_POINT
+    elif known.suppressed:
+        code = reasons.SUPPRESSED
     elif not known.consent_allowed:
         code = reasons.NO_CONSENT
     elif known.undeliverable:
         code = reasons.UNDELIVERABLE
-    elif not is_chosen(facts, channel) and facts.urgency is not Urgency.CRITICAL:
+    elif not is_usable(facts.preferences.channels, channel, facts.urgency):
         code = reasons.NOT_CHOSEN
     elif not known.configured:
         code = reasons.NOT_CONFIGURED
@@ -119,6 +121,11 @@ def is_chosen(facts: Facts, channel: Channel) -> bool:
     """Whether the client's own choice allows the channel; one who never chose allows all."""
     chosen = facts.preferences.channels
     return chosen is None or channel in chosen
+
+
+def is_usable(chosen: Collection[Channel] | None, channel: Channel, urgency: Urgency) -> bool:
+    """Whether the client's choice leaves the channel open: a critical message may use any."""
+    return chosen is None or channel in chosen or urgency is Urgency.CRITICAL
 
 
 def table_channels(facts: Facts) -> tuple[Channel, ...]:

@@ -19,12 +19,15 @@ NOT_CONFIGURED_WAIT: Final = timedelta(minutes=15)
 
 @dataclass(frozen=True)
 class CheckFacts:
-    """One claimed communication as the database has it now. `configured`: its channel has a connector. `on_allow_list`
+    """One claimed communication as the database has it now. `not_chosen`: the client chose other channels
+    and it is not critical. `configured`: its channel has a connector. `on_allow_list`
     is true too where this installation has no such list."""
 
     terms: Terms
     has_contact_point: bool
     consent_allowed: bool
+    suppressed: bool = False
+    not_chosen: bool = False
     undeliverable: bool = False
     client_erased: bool = False
     plan_cancelled: bool = False
@@ -105,8 +108,10 @@ def _refusal(facts: CheckFacts) -> Refuse | None:
         (facts.plan_cancelled, Cause.REFUSED_BY_CHECK, reasons.PLAN_CANCELLED),
         (facts.cancel_requested, Cause.CANCEL_REQUESTED, reasons.CANCEL_REQUESTED),
         (not facts.has_contact_point, Cause.REFUSED_BY_CHECK, reasons.NO_CONTACT_POINT),
+        (facts.suppressed, Cause.REFUSED_BY_CHECK, reasons.SUPPRESSED),
         (not facts.consent_allowed, Cause.REFUSED_BY_CHECK, reasons.NO_CONSENT),
         (facts.undeliverable, Cause.REFUSED_BY_CHECK, reasons.UNDELIVERABLE),
+        (facts.not_chosen, Cause.REFUSED_BY_CHECK, reasons.NOT_CHOSEN),
         (not facts.on_allow_list, Cause.REFUSED_BY_CHECK, reasons.NOT_ON_ALLOW_LIST),
     )
     for broken, cause, code in rules:

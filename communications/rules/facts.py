@@ -19,6 +19,7 @@ from preferences.rules.windows import Window
 class ChannelFacts:
     """What is known about one channel for one client and one message.
 
+    `suppressed`: consent would allow it, and the address is not to be written to; then it is not allowed either.
     `engaged`: for the last deliveries that could show engagement (a tracked link or an open question), newest first,
     whether a human reacted within 72 hours; one that still has time to is left out until it is settled.
     """
@@ -28,6 +29,7 @@ class ChannelFacts:
     configured: bool
     undeliverable: bool = False
     carries_content: bool = True
+    suppressed: bool = False
     engaged: tuple[bool, ...] = ()
 
 

@@ -9,8 +9,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from communications.choices import ContentType, MessageType, Purpose, Role, Urgency
-from core.choices import Channel
+from communications.choices import ContentType, MessageType, Role, Urgency
+from core.choices import Channel, Purpose
 
 DEFAULT_EXPIRY: Final = timedelta(days=7)
 ERROR_EXPIRY: Final = timedelta(hours=6)

@@ -135,6 +135,11 @@ NO_CONSENT = _reason(
     "The client opted out of the channel, or never agreed to it.",
     "{channel} is left out: the client opted out of it or never agreed to it.",
 )
+SUPPRESSED = _reason(
+    "suppressed",
+    "The address or number is on the list of those that are not to be written to.",
+    "{channel} is left out: the address or number is not to be written to.",
+)
 UNDELIVERABLE = _reason(
     "undeliverable",
     "The address or number is known to be undeliverable.",

@@ -7,11 +7,11 @@ from datetime import datetime, time
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from communications.choices import Purpose, Urgency
+from communications.choices import Urgency
 from communications.rules import reasons
 from communications.rules.message_types import MessageTypeRule
 from communications.rules.reasons import ReasonCode
-from core.choices import Channel
+from core.choices import Channel, Purpose
 from preferences.choices import Frequency
 from preferences.rules.windows import CONTACT_HOURS
 

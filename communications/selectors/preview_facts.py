@@ -3,25 +3,23 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from uuid import UUID, uuid4
 
 from clients.choices import ContactKind
 from clients.models import Client, ContactPoint, Plan
 from communications.selectors.activity import NO_ACTIVITY, Activity, activity_of
 from communications.selectors.sending import current_contact_points
-from core.choices import Channel
 from core.errors import Conflict
 from core.sealing import load_keys
 from preferences.models import ClientPreferences
-from preferences.rules.consent import open_by_default
-from preferences.selectors.consent import allowed_channels
 
 
 @dataclass(frozen=True)
 class KnownRecipient:
-    """Of a client who is not known yet: no contact points, no settings, and the consent of first contact."""
+    """Of a client who is not known yet: no contact points, no settings, and an id of nobody."""
 
     contact_points: Mapping[ContactKind, ContactPoint]
-    allowed_channels: frozenset[Channel]
+    client_id: UUID
     preferences: ClientPreferences | None = None
     event_date: date | None = None
     is_erased: bool = False
@@ -29,7 +27,7 @@ class KnownRecipient:
 
 
 def known_recipient(*, client_reference: str, plan_reference: str, now: datetime) -> KnownRecipient:
-    """Eight queries at most. Raises Conflict when the plan belongs to another client."""
+    """Seven queries at most. Raises Conflict when the plan belongs to another client."""
     client = Client.objects.filter(reference=client_reference).first()
     plan = Plan.objects.filter(reference=plan_reference).only("client_id", "event_date").first()
     if plan is not None and (client is None or plan.client_id != client.id):
@@ -38,11 +36,11 @@ def known_recipient(*, client_reference: str, plan_reference: str, now: datetime
             detail="This plan belongs to another client. Check plan_id, or ask staff to reassign the plan.",
         )
     if client is None:
-        return KnownRecipient({}, frozenset(channel for channel in Channel if open_by_default(channel)))
+        return KnownRecipient({}, uuid4())
     points = current_contact_points([client.id])
     return KnownRecipient(
         contact_points={kind: point for (_, kind), point in points.items()},
-        allowed_channels=allowed_channels([client.id])[client.id],
+        client_id=client.id,
         preferences=ClientPreferences.objects.filter(client=client).first(),
         event_date=plan.event_date if plan is not None else None,
         is_erased=client.erased_at is not None or not load_keys([client.data_key_id]),

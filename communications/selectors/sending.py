@@ -15,7 +15,7 @@ from communications.choices import MessageType, Urgency
 from communications.models import Communication, CommunicationRequest, TemplateVersion
 from core.choices import Channel
 from core.sealing import SecretKey, load_keys, unseal
-from preferences.selectors.consent import allowed_channels
+from preferences.selectors.consent import Consent, consents
 from preferences.selectors.effective import EffectivePreferences, effective_preferences
 
 ContactPoints = Mapping[tuple[UUID, ContactKind], ContactPoint]
@@ -30,7 +30,7 @@ class SendJob:
     key: SecretKey | None
     contact_point: ContactPoint | None
     preferences: EffectivePreferences
-    allowed_channels: frozenset[Channel]
+    consent: Consent
     template_version: TemplateVersion | None
 
     @property
@@ -118,7 +118,7 @@ def load_jobs(ids: Sequence[UUID]) -> list[SendJob]:
     client_ids = {row["client_id"] for row in rows.values()}
     points = current_contact_points(client_ids)
     preferences = effective_preferences(client_ids, default_timezone=settings.CRM_DEFAULT_TIMEZONE)
-    allowed = allowed_channels(client_ids)
+    consent = consents(client_ids, points)
     keys = load_keys(row["data_key_id"] for row in rows.values())
     versions = TemplateVersion.objects.select_related("template").in_bulk(
         {row["template_version_id"] for row in rows.values() if row["template_version_id"]}
@@ -129,7 +129,7 @@ def load_jobs(ids: Sequence[UUID]) -> list[SendJob]:
             key=keys.get(row["data_key_id"]),
             contact_point=points.get((row["client_id"], CONTACT_KIND_OF[Channel(row["channel"])])),
             preferences=preferences[row["client_id"]],
-            allowed_channels=allowed[row["client_id"]],
+            consent=consent[row["client_id"]],
             template_version=versions.get(row["template_version_id"]),
         )
         for row in (rows[identifier] for identifier in ids if identifier in rows)

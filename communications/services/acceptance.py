@@ -36,7 +36,6 @@ from core.copying import copy_in, new_row
 from core.errors import Invalid
 from core.sealing import seal
 from core.wake import ring
-from preferences.selectors.consent import allowed_channels
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +118,6 @@ class _Round:
 
     versions: Mapping[str, TemplateVersion]
     histories: Mapping[tuple[UUID, MessageType], History]
-    allowed: Mapping[UUID, frozenset[Channel]]
     activity: Mapping[UUID, Activity]
     caller: str
     now: datetime
@@ -139,7 +137,6 @@ def accept(
     this = _Round(
         versions=versions,
         histories=business_key.find_histories(known),
-        allowed=allowed_channels([each.recipient.client.id for each in candidates]),
         activity=activity_of(
             [each.recipient.client.id for each in candidates if not each.recipient.registered.is_new], now=now
         ),
@@ -166,7 +163,7 @@ def accept(
         stops += _move_plan(candidate, made.step)
         new.append(made)
         outcomes.append(Accepted(made.request.id, made.made))
-    entries = recipient.store([each.recipient for each in accepted], now=now)
+    entries = recipient.store([each.recipient for each in accepted], caller=caller, now=now)
     stop_unsent(stops, actor=caller, now=now)
     _store(new, caller, now)
     entries += [entry for each in new for entry in _audit_entries(each)]
@@ -186,7 +183,7 @@ def _make(candidate: Candidate, message: _Message, history: History, this: _Roun
     command, known = candidate.command, candidate.recipient
     step = take_step(_stage_facts(candidate, history))
     activity = this.activity.get(known.client.id, NO_ACTIVITY).without_waiting(known.plan.id, step.stopped)
-    told = known_of(known, this.allowed[known.client.id], activity)
+    told = known_of(known, activity)
     facts = facts_of(asked_by(command), told, this.now)
     strategy = passed(facts) if step.passed else decide(facts)
     request = new_row(

@@ -14,6 +14,7 @@ from clients.models import ContactPoint
 from communications.choices import AttentionKind, Cause, Status
 from communications.gateway import configured_channels
 from communications.rules import reasons
+from communications.rules.channels import is_usable
 from communications.rules.checks import CheckFacts, Go, NotNow, Refuse, check
 from communications.rules.message_types import MESSAGE_TYPES
 from communications.rules.pauses import OpenPause, holding
@@ -32,7 +33,9 @@ _SHOWN: Final = frozenset(
         reasons.CANNOT_MEET_DEADLINE,
         reasons.EXPIRED,
         reasons.NO_CONSENT,
+        reasons.SUPPRESSED,
         reasons.NO_CONTACT_POINT,
+        reasons.NOT_CHOSEN,
         reasons.NOT_CONFIGURED,
         reasons.NOT_ON_ALLOW_LIST,
         reasons.UNDELIVERABLE,
@@ -108,7 +111,9 @@ def _facts(job: SendJob, pauses: Sequence[OpenPause]) -> CheckFacts:
     return CheckFacts(
         terms=terms_of(job),
         has_contact_point=point is not None,
-        consent_allowed=job.channel in job.allowed_channels,
+        consent_allowed=job.channel in job.consent.allowed,
+        suppressed=job.channel in job.consent.suppressed,
+        not_chosen=not is_usable(job.preferences.chosen_channels, job.channel, job.urgency),
         configured=job.channel in configured_channels(),
         undeliverable=point is not None and point.undeliverable_at is not None,
         client_erased=job.row["client_erased_at"] is not None or job.key is None,

@@ -18,6 +18,7 @@ class ClientData:
     email: str | None = None
     phone: str | None = None
     timezone: str | None = None
+    whatsapp_opt_in: bool | None = None
 
 
 @dataclass(frozen=True)

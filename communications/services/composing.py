@@ -27,6 +27,7 @@ from communications.selectors.sending import SendJob
 from communications.services.checking import Cleared
 from core.choices import Channel
 from core.sealing import SecretKey, seal
+from preferences.links import LinkSubject, unsubscribe_url
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,9 @@ def _prepare_email(cleared: Cleared, attempt_id: UUID, now: datetime) -> Prepare
             reply_to=reply_address(job.communication_id),
             thread=thread_id(job.row["plan_id"], domain),
             list_id=f"clients.{domain}",
+            unsubscribe_url=unsubscribe_url(
+                LinkSubject(job.client_id, cleared.contact_point.id, Channel.EMAIL)
+            ),
         ),
         composed=composed,
         html=html.html,

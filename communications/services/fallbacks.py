@@ -8,13 +8,12 @@ from uuid import UUID
 from django.conf import settings
 
 from clients.choices import CONTACT_KIND_OF
-from clients.models import ContactPoint
 from communications.choices import Status, Urgency
 from communications.gateway import configured_channels
 from communications.models import Communication, CommunicationRequest, DeliveryAttempt
-from communications.rules.channels import next_channel
+from communications.rules.channels import is_usable, next_channel
 from core.choices import Channel
-from preferences.selectors.consent import allowed_channels
+from preferences.selectors.consent import allowed_channels, current_points
 from preferences.selectors.effective import effective_preferences
 
 
@@ -56,25 +55,22 @@ class _OpenChannels:
     """Which channels these clients can be written to on now."""
 
     def __init__(self, client_ids: Collection[UUID], configured: Collection[Channel]) -> None:
-        points = ContactPoint.objects.filter(
-            client_id__in=client_ids, replaced_at__isnull=True, undeliverable_at__isnull=True
-        )
-        self._reachable = set(points.values_list("client_id", "kind"))
-        self._allowed = allowed_channels(client_ids)
+        points = current_points(client_ids)
+        self._reachable = {place for place, point in points.items() if point.undeliverable_at is None}
+        self._allowed = allowed_channels(client_ids, points)
         self._preferences = effective_preferences(client_ids, default_timezone=settings.CRM_DEFAULT_TIMEZONE)
         self._configured = configured
 
     def to(self, row: Mapping[str, Any]) -> set[Channel]:
         """A critical message may use channels that the client did not choose."""
         client = row["client_id"]
-        chosen = self._preferences[client].chosen_channels
-        any_channel = chosen is None or row["urgency"] == Urgency.CRITICAL
+        chosen, urgency = self._preferences[client].chosen_channels, Urgency(row["urgency"])
         return {
             channel
             for channel in self._configured
             if channel in self._allowed[client]
             and (client, CONTACT_KIND_OF[channel]) in self._reachable
-            and (any_channel or channel in (chosen or ()))
+            and is_usable(chosen, channel, urgency)
         }
 
 

@@ -9,6 +9,7 @@ from django.conf import settings
 
 from clients.addresses import address_index
 from clients.choices import ContactKind
+from clients.models import ContactPoint
 from clients.services.register import ContactDetails
 from communications.rules.context import normalise_context
 from communications.rules.strategy import Strategy, decide
@@ -19,7 +20,9 @@ from communications.services.strategy_facts import Known, asked_by, facts_of
 from core.errors import FieldProblem, Invalid
 from preferences.choices import SettingSource
 from preferences.rules.windows import parse_zone
+from preferences.selectors.consent import Consent, load_said
 from preferences.selectors.effective import EffectivePreferences, effective_of
+from preferences.services.first_contact import Introduction, look_up_consents
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,11 @@ def preview_strategy(*, command: SubmitCommand, now: datetime) -> Preview:
         client_reference=command.client_reference, plan_reference=command.plan_reference, now=now
     )
     preferences = _preferences(known, command.client.timezone)
+    consent = _consent(known, details, command.client.whatsapp_opt_in, now)
     told = Known(
         points=_points(known, details),
-        allowed=known.allowed_channels,
+        allowed=consent.allowed,
+        suppressed=consent.suppressed,
         preferences=preferences,
         activity=known.activity,
         event_date=context.event_date or known.event_date,
@@ -49,6 +54,21 @@ def preview_strategy(*, command: SubmitCommand, now: datetime) -> Preview:
     )
     facts = facts_of(asked_by(command), told, now)
     return Preview(decide(facts), preferences.zone)
+
+
+def _consent(
+    known: KnownRecipient, details: ContactDetails, whatsapp_opt_in: bool | None, now: datetime
+) -> Consent:
+    """As it would be with the addresses and the word on WhatsApp that the request brings."""
+    points, added = dict(known.contact_points), []
+    for kind, address in ((ContactKind.EMAIL, details.email), (ContactKind.PHONE, details.phone)):
+        index = address_index(address, kind=kind) if address else None
+        if index is not None and (kind not in points or points[kind].address_index != index):
+            points[kind] = ContactPoint(client_id=known.client_id, kind=kind, address_index=index)
+            added.append(points[kind])
+    introduction = Introduction(known.client_id, points, added, whatsapp_opt_in, is_new=False)
+    said = load_said([known.client_id], points.values())
+    return look_up_consents([introduction], said=said, now=now)[known.client_id].consent
 
 
 def _preferences(known: KnownRecipient, planner_timezone: str | None) -> EffectivePreferences:

@@ -1,13 +1,14 @@
 """Whom and what requests are about: client, plan and settings, locked and stored."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 
-from clients.addresses import normalise_email, normalise_phone
+from clients.addresses import address_index, normalise_email, normalise_phone
+from clients.choices import ContactKind
 from clients.models import Client, Plan
 from clients.services import register
 from clients.services.register import ContactDetails, PlanDetails, Registered, Registration
@@ -17,11 +18,17 @@ from communications.selectors.activity import Activity
 from communications.services.commands import SubmitCommand
 from communications.services.strategy_facts import Known
 from core import audit
-from core.choices import Channel
 from core.errors import Conflict, FieldProblem, Invalid
 from core.pipelines import Query, Rows
 from core.sealing import SecretKey
+from preferences.selectors.consent import read_said, said_query
 from preferences.selectors.effective import EffectivePreferences, effective_of
+from preferences.services.first_contact import (
+    Introduced,
+    Introduction,
+    look_up_consents,
+    store_consents,
+)
 from preferences.services.profile import Profile, look_up_profiles, store_profiles
 
 
@@ -32,6 +39,7 @@ class Recipient:
     registered: Registered
     profile: Profile
     preferences: EffectivePreferences
+    introduced: Introduced
 
     @property
     def client(self) -> Client:
@@ -90,7 +98,7 @@ def look_up(
 
     `along`: other queries, which travel with the first; their rows are returned too.
     """
-    registered, others = register.look_up(
+    registered, (said_of, *others) = register.look_up(
         [
             Registration(
                 client_reference=each.command.client_reference,
@@ -101,7 +109,7 @@ def look_up(
             for each in said
         ],
         now=now,
-        along=along,
+        along=[_what_was_said(said), *along],
     )
     accepted = [
         (each.command, result)
@@ -113,22 +121,55 @@ def look_up(
         known=[result.client.id for _, result in accepted if not result.is_new],
         now=now,
     )
+    introduced = look_up_consents(
+        [_introduction(result, command.client.whatsapp_opt_in) for command, result in accepted],
+        said=read_said(said_of),
+        now=now,
+    )
     recipients = [
-        _recipient(result, profiles[result.client.id]) if isinstance(result, Registered) else result
+        Recipient(
+            result,
+            profile := profiles[result.client.id],
+            effective_of(profile.row, settings.CRM_DEFAULT_TIMEZONE),
+            introduced[result.client.id],
+        )
+        if isinstance(result, Registered)
+        else result
         for result in registered
     ]
     return recipients, others
 
 
-def _recipient(registered: Registered, profile: Profile) -> Recipient:
-    return Recipient(registered, profile, effective_of(profile.row, settings.CRM_DEFAULT_TIMEZONE))
+def _what_was_said(said: Sequence[ToRegister]) -> Query:
+    """Of consent, about these clients and the addresses that they are given."""
+    given = [
+        address_index(address, kind=kind)
+        for each in said
+        for kind, address in (
+            (ContactKind.EMAIL, each.details.email),
+            (ContactKind.PHONE, each.details.phone),
+        )
+        if address
+    ]
+    return said_query([each.command.client_reference for each in said], given)
 
 
-def store(recipients: Sequence[Recipient], *, now: datetime) -> list[audit.Entry]:
+def _introduction(registered: Registered, whatsapp_opt_in: bool | None) -> Introduction:
+    return Introduction(
+        client_id=registered.client.id,
+        points=registered.points,
+        added=registered.added,
+        whatsapp_opt_in=whatsapp_opt_in,
+        is_new=registered.is_new,
+    )
+
+
+def store(recipients: Sequence[Recipient], *, caller: str, now: datetime) -> list[audit.Entry]:
     """Store what is new or different of them. IntegrityError and what has to be audited as
     `clients.services.register.store`."""
     entries = register.store([each.registered for each in recipients], now=now)
     store_profiles([each.profile for each in recipients], now=now)
+    store_consents([each.introduced for each in recipients], caller=caller, now=now)
     return entries
 
 
@@ -149,12 +190,13 @@ def message_values(context: Context, recipient: Recipient) -> dict[str, Any]:
     return {**context.variables, **{name: value for name, value in base.items() if value is not None}}
 
 
-def known_of(recipient: Recipient, allowed: Collection[Channel], activity: Activity) -> Known:
-    """What the strategy is told of them. `allowed`: the channels that consent allows."""
-    points = recipient.registered.points
+def known_of(recipient: Recipient, activity: Activity) -> Known:
+    """What the strategy is told of them."""
+    points, consent = recipient.registered.points, recipient.introduced.consent
     return Known(
         points={kind: point.undeliverable_at is not None for kind, point in points.items()},
-        allowed=allowed,
+        allowed=consent.allowed,
+        suppressed=consent.suppressed,
         preferences=recipient.preferences,
         activity=activity,
         event_date=recipient.plan.event_date,

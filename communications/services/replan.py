@@ -17,6 +17,7 @@ from communications.selectors.sending import SendJob, load_jobs
 from communications.services.checking import terms_of
 from communications.services.composing import recompose
 from communications.services.queue import DISPATCH_TASK
+from communications.services.rerouting import reroute
 from core import clock
 from core.outbox import Event, consumer
 from core.wake import ring
@@ -29,14 +30,17 @@ def register() -> None:
 
 
 def replan_changed(events: Sequence[Event]) -> None:
-    replan(client_ids={UUID(event.subject.partition(":")[2]) for event in events}, now=clock.now())
+    client_ids, now = {UUID(event.subject.partition(":")[2]) for event in events}, clock.now()
+    reroute(client_ids=client_ids, actor=ACTOR, now=now)
+    replan(client_ids=client_ids, now=now)
 
 
 def replan(*, client_ids: Collection[UUID], now: datetime) -> int:
     """Bring what waits into line with its client's settings: due times, and texts whose times are in another zone.
 
     Returns how many changed. What a worker has claimed is left alone: its check sees the change. What waits for a
-    retry keeps that time. What may no longer be sent at all is refused, with its reason, when it is due.
+    retry keeps that time. What the client closed was dealt with by `reroute`; what may not be sent for another reason
+    is refused, with it, when it is due.
     """
     waiting = Communication.objects.filter(client_id__in=client_ids, status=Status.SCHEDULED)
     with transaction.atomic():

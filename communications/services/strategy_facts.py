@@ -33,7 +33,8 @@ class Asked:
 @dataclass(frozen=True, slots=True)
 class Known:
     """What is known of whom it is for. `points`: the kinds of address that there are, and whether each is known to be
-    undeliverable; `allowed`: the channels that consent allows."""
+    undeliverable; `allowed`: the channels that consent allows; `suppressed`: those that it would allow to another
+    address."""
 
     points: Mapping[ContactKind, bool]
     allowed: Collection[Channel]
@@ -41,6 +42,7 @@ class Known:
     activity: Activity = NO_ACTIVITY
     event_date: date | None = None
     erased: bool = False
+    suppressed: Collection[Channel] = ()
 
 
 def asked_by(command: SubmitCommand) -> Asked:
@@ -85,6 +87,7 @@ def _channels(known: Known, now: datetime) -> dict[Channel, ChannelFacts]:
         channel: ChannelFacts(
             has_contact_point=kind in known.points,
             consent_allowed=channel in known.allowed,
+            suppressed=channel in known.suppressed,
             configured=channel in configured,
             undeliverable=known.points.get(kind, False),
             engaged=reactions.get(channel, ()),

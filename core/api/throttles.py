@@ -118,8 +118,8 @@ class LocalCounts:
 _local_counts = LocalCounts(max_identities=_MAX_LOCAL_NETWORKS)
 
 
-def network_of(request: HttpRequest) -> str:
-    """A keyed hash of the caller's network: an IPv4 address, or the IPv6 /64 that one subscriber holds.
+def remote_address(request: HttpRequest) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Where a request comes from; None where that is no address, as on a socket.
 
     Behind a proxy (CRM_BEHIND_PROXY) it is the address that the proxy added, the last of X-Forwarded-For.
     """
@@ -127,8 +127,15 @@ def network_of(request: HttpRequest) -> str:
     if settings.SECURE_PROXY_SSL_HEADER:
         address = request.META.get("HTTP_X_FORWARDED_FOR", address).rpartition(",")[2].strip()
     try:
-        parsed = ipaddress.ip_address(address)
+        return ipaddress.ip_address(address)
     except ValueError:
+        return None
+
+
+def network_of(request: HttpRequest) -> str:
+    """A keyed hash of the caller's network: an IPv4 address, or the IPv6 /64 that one subscriber holds."""
+    parsed = remote_address(request)
+    if parsed is None:
         network = "unknown"
     else:
         prefix = 64 if parsed.version == 6 else 32

@@ -21,6 +21,18 @@ def company_name() -> str:
     return name
 
 
+@register.simple_tag
+def company_address() -> str:
+    address: str = settings.CRM_POSTAL_ADDRESS
+    return address
+
+
+@register.simple_tag
+def support_email() -> str:
+    address: str = settings.CRM_SUPPORT_EMAIL
+    return address
+
+
 @register.filter
 def status_word(status: str) -> str:
     """`in_doubt` → "in doubt"."""

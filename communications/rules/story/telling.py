@@ -44,6 +44,7 @@ TOLD_AS_STORED: Final = frozenset(
         "critical_any_channel",
         "no_contact_point",
         "no_consent",
+        "suppressed",
         "undeliverable",
         "not_chosen",
         "not_configured",

@@ -138,6 +138,7 @@ REASON_CLAUSES: Final[MappingProxyType[str, str]] = MappingProxyType(
         "critical_any_channel": "the message is critical",
         "no_contact_point": "no {address} of {client} is known",
         "no_consent": "{client} opted out of {channel} or never agreed to it",
+        "suppressed": "the {address} of {client} is not to be written to",
         "undeliverable": "the {address} of {client} cannot be delivered to",
         "not_chosen": "{client} chose other channels",
         "not_configured": "{channel} is not set up here",

@@ -128,14 +128,9 @@ def refused(planner):
             id="line break in a name",
         ),
         pytest.param(
-            {"client": {"email": "a@example.com", "whatsapp_opt_in": True}},
-            {"client.whatsapp_opt_in": "not_supported_yet"},
-            id="opt-in",
-        ),
-        pytest.param(
-            {"client": {"email": "a@example.com", "whatsapp_opt_in": False}},
-            {"client.whatsapp_opt_in": "not_supported_yet"},
-            id="opt-out",
+            {"client": {"email": "a@example.com", "whatsapp_opt_in": "yes"}},
+            {"client.whatsapp_opt_in": "wrong_type"},
+            id="opt-in in words",
         ),
         pytest.param({"client": {"mail": "a@example.com"}}, {"client.mail": "unknown_field"}, id="misspelt"),
         pytest.param({"client": ...}, {"client": "unknown_client"}, id="unknown client without address"),

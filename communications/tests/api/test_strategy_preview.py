@@ -268,7 +268,7 @@ def test_a_few_queries(reader):
     row = a_communication()
     with CaptureQueriesContext(connection) as queries:
         a_preview(reader, **known(row))
-    assert len(queries) <= 9
+    assert len(queries) <= 10
     assert Client.objects.count() == 1
 
 

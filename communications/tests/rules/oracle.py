@@ -194,6 +194,7 @@ def is_open(facts: Facts, channel: Channel) -> bool:
         known is not None
         and known.has_contact_point
         and known.consent_allowed
+        and not known.suppressed
         and known.configured
         and known.carries_content
         and not known.undeliverable

@@ -174,6 +174,7 @@ def _channel(random: Random) -> ChannelFacts:
     return ChannelFacts(
         has_contact_point=random.random() < 0.95,
         consent_allowed=random.random() < 0.9,
+        suppressed=random.random() < 0.05,
         configured=random.random() < 0.95,
         undeliverable=random.random() < 0.05,
         carries_content=random.random() < 0.95,

@@ -73,6 +73,8 @@ def test_low_goes_some_minutes_after_its_slot():
         ({"has_contact_point": False}, Cause.REFUSED_BY_CHECK, "no_contact_point"),
         ({"on_allow_list": False}, Cause.REFUSED_BY_CHECK, "not_on_allow_list"),
         ({"consent_allowed": False}, Cause.REFUSED_BY_CHECK, "no_consent"),
+        ({"not_chosen": True}, Cause.REFUSED_BY_CHECK, "not_chosen"),
+        ({"consent_allowed": False, "suppressed": True}, Cause.REFUSED_BY_CHECK, "suppressed"),
         ({"undeliverable": True}, Cause.REFUSED_BY_CHECK, "undeliverable"),
         ({"client_erased": True, "has_contact_point": False}, Cause.REFUSED_BY_CHECK, "erased"),
     ],

@@ -4,14 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from communications.choices import ContentType, MessageType, Purpose, Role, Urgency
+from communications.choices import ContentType, MessageType, Role, Urgency
 from communications.rules.message_types import (
     MESSAGE_TYPES,
     PRIORITIES,
     GoesOut,
     priority_of,
 )
-from core.choices import Channel
+from core.choices import Channel, Purpose
 
 # type: content, stage, urgency, channels, answer, capped, mergeable
 EXPECTED = {

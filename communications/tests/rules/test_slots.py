@@ -5,11 +5,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from communications.choices import MessageType, Purpose, Urgency
+from communications.choices import MessageType, Urgency
 from communications.rules import reasons
 from communications.rules.message_types import MESSAGE_TYPES
 from communications.rules.slots import DAILY_SLOT, Slot, batch_key, best_hour, may_be_merged, slot_for
-from core.choices import Channel
+from core.choices import Channel, Purpose
 from preferences.choices import Frequency
 
 MERGED_WHEN_LOW = {MessageType.TIMELINE_UPDATE, MessageType.TASK_UPDATE, MessageType.CUSTOM}

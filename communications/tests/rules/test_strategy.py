@@ -90,6 +90,7 @@ def test_rank(name, urgency, chosen, preferred, expected, code):
     [
         (ChannelFacts(False, True, True), "no_contact_point"),
         (ChannelFacts(True, False, True), "no_consent"),
+        (ChannelFacts(True, False, True, suppressed=True), "suppressed"),
         (ChannelFacts(True, True, True, undeliverable=True), "undeliverable"),
         (ChannelFacts(True, True, False), "not_configured"),
         (ChannelFacts(True, True, True, carries_content=False), "cannot_carry"),

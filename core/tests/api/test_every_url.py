@@ -21,6 +21,8 @@ PUBLIC = {
     "api/crm/health/ready": "for load balancers",
     "api/crm/schema": "the documentation",
     "api/crm/docs": "the documentation",
+    "u/<str:token>": "the client's, by its signed link",
+    "u/<str:token>/": "the same",
 }
 METHODS = ("get", "post", "put", "patch", "delete")
 

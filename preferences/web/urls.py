@@ -1,0 +1,10 @@
+from django.urls import path
+
+from preferences.web import unsubscribe
+
+app_name = "preferences"
+# With and without a slash at the end: links are copied by hand, and a redirect would lose the one click.
+urlpatterns = [
+    path("u/<str:token>", unsubscribe.unsubscribe, name="unsubscribe"),
+    path("u/<str:token>/", unsubscribe.unsubscribe),
+]
