@@ -4,7 +4,8 @@ from enum import StrEnum
 
 
 class MessageType(StrEnum):
-    """What a message is about; the rules of each are in `rules/message_types.py`."""
+    """What a message is about; the rules of each are in `rules/message_types.py`. `digest` is made here, of several
+    that can wait; nobody asks for it."""
 
     WELCOME = "welcome"
     BUDGET_SUMMARY = "budget_summary"
@@ -16,6 +17,7 @@ class MessageType(StrEnum):
     TIMELINE_UPDATE = "timeline_update"
     TASK_UPDATE = "task_update"
     CUSTOM = "custom"
+    DIGEST = "digest"
 
 
 class Urgency(StrEnum):

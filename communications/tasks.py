@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from communications.services import idempotency
+from communications.services.digests import release_digests
 from communications.services.dispatch import dispatch_due, worker_name
 from communications.services.reconcile import reconcile
 from communications.services.releasing import release_waiting
@@ -27,3 +28,8 @@ def purge_idempotency_keys_task() -> None:
 @shared_task(name="communications.release_waiting")
 def release_waiting_task() -> None:
     release_waiting(now=clock.now())
+
+
+@shared_task(name="communications.release_digests")
+def release_digests_task() -> None:
+    release_digests(now=clock.now())

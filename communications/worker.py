@@ -13,6 +13,7 @@ from celery import signals
 from django.db import connection
 
 from communications.gateway import close_connectors
+from communications.services.digests import release_digests
 from communications.services.dispatch import dispatch_due, worker_name
 from communications.services.journal import close_journals
 from communications.services.lanes import BULK, EXPRESS
@@ -75,6 +76,7 @@ class Loop(threading.Thread):
 def sweep(is_stopped: Callable[[], bool]) -> int:
     """Returns how many rows were due, so that a long queue is worked off without a pause."""
     reconcile(actor=worker_name(), now=clock.now())
+    release_digests(now=clock.now())
     return dispatch_due(lane=BULK, is_stopped=is_stopped)
 
 

@@ -334,6 +334,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "forget-idempotency-keys": {"task": "communications.purge_idempotency_keys", "schedule": 3600.0},
     "drain-spool": {"task": "core.drain_spool", "schedule": 5.0, "options": {"expires": 5}},
     "forget-spooled": {"task": "core.forget_spooled", "schedule": 3600.0},
+    "release-digests": {"task": "communications.release_digests", "schedule": 5.0, "options": {"expires": 5}},
     "release-waiting": {"task": "communications.release_waiting", "schedule": 5.0, "options": {"expires": 5}},
     # The first of a kind rings; this tells of those that came after it, and tries again.
     "alerts": {"task": "core.send_alerts", "schedule": 60.0, "options": {"expires": 60}},

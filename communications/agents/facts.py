@@ -80,6 +80,8 @@ def support_address() -> str:
 
 def wording_for(facts: MessageFacts) -> Wording:
     """Headline and paragraphs of a message without a template of its own; a custom one brings its own."""
+    if facts.message_type == MessageType.DIGEST:
+        return _digest_wording(facts)
     wording = wording_of(facts.message_type, event=event_words(facts))
     if facts.message_type != MessageType.CUSTOM:
         return wording
@@ -87,6 +89,26 @@ def wording_for(facts: MessageFacts) -> Wording:
     headline = one_line(subject) if isinstance(subject, str) else ""
     paragraphs = _paragraphs(message) if isinstance(message, str) else ()
     return Wording(headline=headline or wording.headline, paragraphs=paragraphs or wording.paragraphs)
+
+
+def _digest_items(facts: MessageFacts) -> list[dict[str, Any]]:
+    """What a digest brings together, each with its headline and paragraphs; nothing for any other message."""
+    if facts.message_type != MessageType.DIGEST:
+        return []
+    return [
+        {
+            "headline": one_line(item["headline"]),
+            "paragraphs": [printable(paragraph) for paragraph in item["paragraphs"]],
+        }
+        for item in facts.variables.get("items") or ()
+    ]
+
+
+def _digest_wording(facts: MessageFacts) -> Wording:
+    """Whatever template a digest goes out by, nothing of it is lost."""
+    items = _digest_items(facts)
+    told = (part for item in items for part in (item["headline"], *item["paragraphs"]))
+    return Wording(f"{len(items)} updates about your {event_words(facts)}", tuple(told))
 
 
 def _paragraphs(text: str) -> tuple[str, ...]:
@@ -107,6 +129,7 @@ def template_values(version: TemplateVersion, facts: MessageFacts) -> dict[str, 
         "company_name": settings.CRM_COMPANY_NAME,
         "currency": currency if _is_currency(currency) else settings.CRM_DEFAULT_CURRENCY,
         "headline": wording.headline,
+        "digest_items": _digest_items(facts),
         "paragraphs": wording.paragraphs,
         "plan_id": one_line(facts.plan_reference),
         "postal_address": settings.CRM_POSTAL_ADDRESS,

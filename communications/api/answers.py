@@ -49,6 +49,12 @@ def strategy_of(request: CommunicationRequest, rule: MessageTypeRule) -> dict[st
     }
 
 
+class DigestSerializer(_Answer):
+    communication_id = serializers.UUIDField(source="id")
+    status = StrictChoiceField(choices=Status)
+    sent_at = serializers.DateTimeField(allow_null=True)
+
+
 class CommunicationSerializer(_Answer):
     """A line of the history, from a CommunicationEntry."""
 
@@ -82,6 +88,9 @@ class CommunicationSerializer(_Answer):
     retry_count = serializers.IntegerField(source="row.retry_count")
     open_count = serializers.IntegerField(source="row.open_count")
     click_count = serializers.IntegerField(source="row.click_count")
+    digest = DigestSerializer(
+        allow_null=True, help_text="The digest that it was merged into, which tells how it went; else null."
+    )
 
 
 class HistorySerializer(_Answer):
@@ -167,6 +176,9 @@ class CommunicationDetailSerializer(CommunicationSerializer):
         source="row.resent_from_id", allow_null=True, help_text="The earlier one that this one repeats."
     )
     resent_as = serializers.UUIDField(allow_null=True, help_text="The later one that repeats this one.")
+    members = serializers.ListField(
+        child=serializers.UUIDField(), help_text="Of a digest: the communications that it brings together."
+    )
 
 
 def detail_answer(detail: CommunicationDetail, rule: MessageTypeRule) -> dict[str, Any]:
@@ -185,6 +197,8 @@ def detail_answer(detail: CommunicationDetail, rule: MessageTypeRule) -> dict[st
             "attachments": [],
             "delivery_logs": detail.attempts,
             "resent_as": detail.resent_as,
+            "digest": entry.digest,
+            "members": [member.id for member in detail.members],
         }
     ).data
 
@@ -291,6 +305,9 @@ class MessageTypeSerializer(_Answer):
     answer = StrictChoiceField(choices=Answer)
     capped = serializers.BooleanField(help_text="Whether it counts for the daily cap.")
     mergeable = serializers.BooleanField(help_text="Whether it may become part of a digest.")
+    by_request = serializers.BooleanField(
+        help_text="Whether it may be asked for; the others are made here of messages that were."
+    )
     expires_after_seconds = serializers.SerializerMethodField()
 
     def get_expires_after_seconds(self, rule: MessageTypeRule) -> int:

@@ -42,6 +42,7 @@ _LINE: dict[str, Any] = {
     "retry_count": 0,
     "open_count": 0,
     "click_count": 0,
+    "digest": None,
 }
 
 REQUEST = [
@@ -130,6 +131,7 @@ DETAIL = [
             "delivery_logs": [],
             "resent_from": None,
             "resent_as": None,
+            "members": [],
         },
         response_only=True,
         status_codes=["200"],

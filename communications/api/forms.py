@@ -129,6 +129,12 @@ class CommunicationRequestSerializer(StrictSerializer):
     def validate_client_id(self, value: str) -> str:
         return _sound(value, client_reference_problem(value))
 
+    def validate_message_type(self, value: MessageType) -> MessageType:
+        if not MESSAGE_TYPES[value].by_request:
+            message = "A digest is made here, of messages that can wait. Ask for each of them."
+            raise ValidationError(message, code="made_here")
+        return value
+
     def validate_expects_response(self, value: bool | None) -> None:
         if value:
             raise ValidationError("Answers cannot be waited for yet: leave this out.", code=_NOT_YET)

@@ -62,6 +62,10 @@ class Communication(models.Model):
     attempt_count = models.PositiveSmallIntegerField(default=0)
     outcome_code = models.CharField(max_length=64, blank=True)
 
+    # The digest that it was put into; of a digest itself, none.
+    digest = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="members", db_index=False
+    )
     # One that was sent after all, or once more; unique, so that two people who press at once send it once.
     resent_from = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="resent_as", db_index=False
@@ -145,6 +149,9 @@ class Communication(models.Model):
             ),
             # Read by what releases digests when their time has come.
             models.Index(fields=["due_at"], condition=Q(status=Status.HELD), name="communication_held_idx"),
+            models.Index(
+                fields=["digest"], condition=Q(digest__isnull=False), name="communication_digest_idx"
+            ),
             models.Index(fields=["-created_at", "-id"], name="communication_created_idx"),
             models.Index(fields=["client", "-created_at"], name="communication_client_idx"),
             models.Index(fields=["plan", "-created_at"], name="communication_plan_idx"),

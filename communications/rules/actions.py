@@ -35,7 +35,7 @@ class ActionFacts:
     """`refused`: why the check before sending would not let it go, `refused_anew`: nor if it were asked for now; None:
     it would. `newer_request`: a later request says the same. `replaced`: one of its stage took its place.
     `question_closed`: the plan has gone on since. `resent`: it was sent anew before. `channel_taken`: a sibling uses
-    its channel."""
+    its channel. `in_sent_digest`: it is part of a digest whose call has begun, or is over."""
 
     status: Status
     cancel_requested: bool = False
@@ -46,6 +46,7 @@ class ActionFacts:
     question_closed: bool = False
     resent: bool = False
     channel_taken: bool = False
+    in_sent_digest: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,9 @@ _RESENT: Final = Refusal("already_resent", "It was sent again already, as a new 
 _CHANNEL_TAKEN: Final = Refusal(
     "channel_taken", "Another message of the same request uses this channel. Look at that one."
 )
+_IN_DIGEST: Final = Refusal(
+    "in_digest", "It is part of a digest that went out, or is going out. Look at the digest."
+)
 _FAILED_STAYS: Final = Refusal(
     "already_failed", "It failed and nothing more is sent by itself, so there is nothing to cancel."
 )
@@ -104,6 +108,8 @@ _CANNOT_RETRY: Final = MappingProxyType(
 
 
 def _cancel(facts: ActionFacts) -> Way | Refusal:
+    if facts.in_sent_digest:
+        return _IN_DIGEST
     if facts.status in ARRIVED:
         return _WENT_OUT
     if facts.status is Status.FAILED:
@@ -116,6 +122,8 @@ def _cancel(facts: ActionFacts) -> Way | Refusal:
 
 
 def _retry(facts: ActionFacts) -> Way | Refusal:
+    if facts.in_sent_digest:
+        return _IN_DIGEST
     if facts.status is not Status.FAILED:
         return _CANNOT_RETRY[facts.status]
     if facts.channel_taken and not facts.resent:
@@ -124,6 +132,8 @@ def _retry(facts: ActionFacts) -> Way | Refusal:
 
 
 def _resend(facts: ActionFacts) -> Way | Refusal:
+    if facts.in_sent_digest:
+        return _IN_DIGEST
     if facts.status is Status.IN_DOUBT:
         return _outdated(facts) or _refused(facts.refused) or Way.SEND_AGAIN
     if facts.status is Status.SENDING:

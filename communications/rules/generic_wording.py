@@ -100,6 +100,7 @@ _WORDINGS: Final = MappingProxyType(
             ),
         ),
         MessageType.CUSTOM: Wording("A message about your {event}", _NEWS.paragraphs),
+        MessageType.DIGEST: Wording("News about your {event}", _NEWS.paragraphs),
     }
 )
 

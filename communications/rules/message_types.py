@@ -77,6 +77,8 @@ class MessageTypeRule:
     # What the message is about, by the names that the planner gives it: two requests with equal values here are the
     # same request. None: a type without fixed content, of which everything counts.
     content_names: frozenset[str] | None = None
+    # False: made here, of messages that callers asked for.
+    by_request: bool = True
 
     @property
     def staged(self) -> bool:
@@ -229,8 +231,22 @@ _TABLE: Final = (
         mergeable=True,
         ends_with_event=False,
     ),
+    MessageTypeRule(
+        name=MessageType.DIGEST,
+        label="Digest",
+        description="Brings together messages that could wait for one another.",
+        content_type=ContentType.SHORT,
+        urgency=Urgency.LOW,
+        channels=(),
+        capped=True,
+        ends_with_event=False,
+        by_request=False,
+    ),
 )
 
 MESSAGE_TYPES: Final[MappingProxyType[MessageType, MessageTypeRule]] = MappingProxyType(
     {rule.name: rule for rule in _TABLE}
 )
+
+REQUESTED_TYPES: Final[tuple[MessageType, ...]] = tuple(rule.name for rule in _TABLE if rule.by_request)
+"""What callers may ask for."""

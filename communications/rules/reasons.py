@@ -274,6 +274,16 @@ JOINS_DIGEST = _reason(
     "The message is held, and goes out in one digest with the client's others.",
     "It joins the digest of that time.",
 )
+BRINGS_TOGETHER = _reason(
+    "brings_together",
+    "A digest: messages of the client that could wait go out in one.",
+    "It brings together {count} messages that could wait.",
+)
+DIGEST_CHANGED = _reason(
+    "digest_changed",
+    "A message of the digest may not go out now, so it was taken apart; the others wait for a new one.",
+    "Not sent: one of its messages may not go out now; the others go out in a new digest.",
+)
 DEADLINE_PASSED = _reason(
     "deadline_passed",
     "The request's deliver_by was over when it came.",

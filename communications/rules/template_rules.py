@@ -16,6 +16,7 @@ BUILT_IN_VARIABLES = frozenset(
     {
         "company_name",
         "currency",
+        "digest_items",
         "headline",
         "paragraphs",
         "plan_id",

@@ -10,9 +10,9 @@ from django.db.models import OuterRef, Subquery
 from clients.addresses import mask
 from clients.choices import CONTACT_KIND_OF
 from clients.models import ContactPoint
-from communications.choices import Role, Status
+from communications.choices import MessageType, Role, Status
 from communications.models import Communication, CommunicationRequest, DeliveryAttempt, DeliveryEvent
-from communications.selectors.history import CommunicationEntry, open_entries, with_last_error
+from communications.selectors.history import CommunicationEntry, open_entries, sealed_entries, with_last_error
 from core.choices import Channel
 from core.errors import NotFound
 from core.sealing import SecretKey, load_keys, unseal
@@ -34,7 +34,7 @@ class AttemptEntry:
 class CommunicationDetail:
     """`text` and `context` are None once the client was erased, and where contents were not asked for. `payloads`
     holds what providers told with an event, in their words, by the event's id. `resent_as`: the later one that
-    repeats it."""
+    repeats it. `members`: what it brings together, of a digest."""
 
     entry: CommunicationEntry
     text: str | None
@@ -44,6 +44,7 @@ class CommunicationDetail:
     events: Sequence[DeliveryEvent]
     payloads: Mapping[int, Any]
     resent_as: UUID | None
+    members: Sequence[Communication] = ()
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def get_communication(communication_id: UUID, *, contents: bool = True) -> Commu
     content = _open(Communication, "content", row.content, key) or {}
     events = list(row.events.order_by("id"))
     return CommunicationDetail(
-        entry=open_entries([row])[0] if contents else CommunicationEntry(row, None, None, None),
+        entry=(open_entries if contents else sealed_entries)([row])[0],
         text=content.get("text"),
         context=_open(CommunicationRequest, "context", row.request.context, key),
         strategy=row.request.strategy,
@@ -84,7 +85,14 @@ def get_communication(communication_id: UUID, *, contents: bool = True) -> Commu
             if event.payload is not None and key is not None
         },
         resent_as=row.later_id,
+        members=members(row) if row.message_type == MessageType.DIGEST else (),
     )
+
+
+def members(digest: Communication) -> list[Communication]:
+    """What a digest brings together, as it was asked for. One query; nothing sealed is read."""
+    merged = Communication.objects.filter(digest_id=digest.id, status=Status.MERGED)
+    return list(merged.defer("content").order_by("created_at", "id"))
 
 
 def siblings(row: Communication) -> list[Communication]:

@@ -1,6 +1,6 @@
 """The history of communications: by pages, in a fixed number of queries whatever their size."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +19,7 @@ from clients.models import Client, ContactPoint, Plan
 from communications.choices import MessageType, Status
 from communications.models import Communication, DeliveryAttempt
 from communications.rules.message_types import PRIORITIES
+from communications.selectors.digests import DigestState, digest_states
 from core.choices import Channel
 from core.errors import FieldProblem, Invalid
 from core.sealing import SecretKey, load_keys, unseal
@@ -59,12 +60,14 @@ class HistoryFilters:
 
 @dataclass(frozen=True)
 class CommunicationEntry:
-    """One line of the history. Texts are None while nothing is composed, and once the client was erased."""
+    """One line of the history. Texts are None while nothing is composed, and once the client was erased. `digest`: how
+    the digest stands that it was merged into."""
 
     row: Communication
     subject: str | None
     preview: str | None
     error_message: str | None
+    digest: DigestState | None = None
 
 
 @dataclass(frozen=True)
@@ -98,9 +101,7 @@ def list_communications(
     rows = list(ordered.select_related("client", "plan")[offset : offset + limit + 1])
     page = rows[:limit]
     return HistoryPage(
-        entries=open_entries(page)
-        if contents
-        else [CommunicationEntry(row, None, None, None) for row in page],
+        entries=open_entries(page) if contents else sealed_entries(page),
         total=min(total, TOTAL_CAP),
         total_is_capped=total > TOTAL_CAP,
         next_cursor=_cursor_after(page[-1]) if len(rows) > limit else None,
@@ -110,7 +111,14 @@ def list_communications(
 def open_entries(rows: Sequence[Communication]) -> list[CommunicationEntry]:
     """The rows with their sealed texts opened; the keys come in one query. Rows come from `with_last_error`."""
     keys = load_keys({row.client.data_key_id for row in rows}) if rows else {}
-    return [_opened(row, keys.get(row.client.data_key_id)) for row in rows]
+    digests = digest_states(rows)
+    return [_opened(row, keys.get(row.client.data_key_id), _of(row, digests)) for row in rows]
+
+
+def sealed_entries(rows: Sequence[Communication]) -> list[CommunicationEntry]:
+    """The rows without what they say."""
+    digests = digest_states(rows)
+    return [CommunicationEntry(row, None, None, None, _of(row, digests)) for row in rows]
 
 
 def client_zones(entries: Sequence[CommunicationEntry]) -> dict[UUID, ZoneInfo]:
@@ -127,12 +135,16 @@ def with_last_error(communications: QuerySet[Communication]) -> QuerySet[Communi
     return communications.annotate(last_error=Subquery(attempts.values("error_message")[:1]))
 
 
-def _opened(row: Communication, key: SecretKey | None) -> CommunicationEntry:
+def _of(row: Communication, digests: Mapping[UUID, DigestState]) -> DigestState | None:
+    return digests.get(row.digest_id) if row.digest_id is not None else None
+
+
+def _opened(row: Communication, key: SecretKey | None, digest: DigestState | None) -> CommunicationEntry:
     if key is None:
-        return CommunicationEntry(row, None, None, None)
+        return CommunicationEntry(row, None, None, None, digest)
     content: dict[str, Any] = unseal(Communication, "content", row.content, key) or {}
     error = unseal(DeliveryAttempt, "error_message", getattr(row, "last_error", None), key)
-    return CommunicationEntry(row, content.get("subject"), content.get("preview"), error)
+    return CommunicationEntry(row, content.get("subject"), content.get("preview"), error, digest)
 
 
 def _beyond(cursor: str, order: HistoryOrder) -> Q:

@@ -65,6 +65,10 @@ class SendJob:
         value: date | None = self.row["event_date"]
         return value
 
+    @property
+    def is_digest(self) -> bool:
+        return self.message_type is MessageType.DIGEST
+
     def with_row(self, **changes: Any) -> "SendJob":
         """The job as it would be if its row held these values."""
         return replace(self, row={**self.row, **changes})
@@ -88,6 +92,7 @@ _COLUMNS = (
     "id",
     "client_id",
     "plan_id",
+    "plan_id",
     "channel",
     "message_type",
     "urgency",
@@ -95,6 +100,7 @@ _COLUMNS = (
     "expires_at",
     "cancel_requested",
     "put_back_count",
+    "batch_key",
 )
 _RELATED = {
     "gate_version": F("client__gate_version"),

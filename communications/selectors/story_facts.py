@@ -10,8 +10,9 @@ from communications.choices import MessageType
 from communications.models import DeliveryEvent
 from communications.rules.message_types import MESSAGE_TYPES
 from communications.rules.reasons import Reason
-from communications.rules.story import StoryAttempt, StoryEvent, StoryFacts, actor_words
+from communications.rules.story import StoryAttempt, StoryDigest, StoryEvent, StoryFacts, actor_words
 from communications.selectors.detail import CommunicationDetail
+from communications.selectors.digests import DigestState
 from communications.selectors.history import client_zones
 from core.choices import Channel
 from core.people import actor_names
@@ -44,7 +45,12 @@ def story_facts(detail: CommunicationDetail, *, viewer_zone: ZoneInfo, now: date
         degraded=row.metadata.get("degraded", ""),
         cancel_requested=row.cancel_requested,
         waits=bool(row.waits_for),
+        digest=_digest(detail.entry.digest),
     )
+
+
+def _digest(digest: DigestState | None) -> StoryDigest | None:
+    return None if digest is None else StoryDigest(digest.status, digest.sent_at)
 
 
 def _event(event: DeliveryEvent, numbers: Mapping[UUID, int], names: Mapping[str, str]) -> StoryEvent:

@@ -267,8 +267,9 @@ def _made(request: CommunicationRequest, strategy: Strategy, message: _Message, 
                 **shared,
                 channel=delivery.channel,
                 role=delivery.role,
-                status=Status.SCHEDULED,
+                status=Status.SCHEDULED if strategy.batch_key is None else Status.HELD,
                 due_at=delivery.send_at.astimezone(UTC),
+                batch_key=strategy.batch_key or "",
             )
             for delivery in strategy.deliveries
         ]
@@ -287,13 +288,19 @@ def _store(new: Sequence[_New], caller: str, now: datetime) -> None:
     copy_in(CommunicationRequest, (vars(each.request) for each in new))
     by_cause: dict[Cause, list[Communication]] = {}
     for each in new:
-        by_cause.setdefault(each.strategy.refused or Cause.PLANNED, []).extend(each.communications)
+        by_cause.setdefault(_cause_of(each.strategy), []).extend(each.communications)
     for cause, rows in by_cause.items():
         lifecycle.create(communications=rows, cause=cause, actor=caller, now=now)
     attention.raise_items([_not_sent(each) for each in new if _needs_a_person(each)], now=now)
     dues = (row.due_at for each in new for row in each.communications)
     if any(due is not None and due <= now for due in dues):
         ring(DISPATCH_TASK)
+
+
+def _cause_of(strategy: Strategy) -> Cause:
+    if strategy.refused is not None:
+        return strategy.refused
+    return Cause.PLANNED if strategy.batch_key is None else Cause.DIGEST_HELD
 
 
 def _audit_entries(new: _New) -> list[audit.Entry]:

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from clients.models import Client
+from clients.services.gate import bump_gate
 from communications.choices import AttentionKind, Cause, MessageType, Status
 from communications.models import Communication
 from communications.rules import actions as rules
@@ -20,6 +21,7 @@ from communications.rules.actions import Action, ActionFacts, Refusal, Way
 from communications.rules.checks import Refuse
 from communications.rules.reasons import Reason
 from communications.rules.stages import is_closed
+from communications.selectors.digests import DigestState, digest_states
 from communications.selectors.sending import SendJob, load_jobs
 from communications.services import business_key, lifecycle
 from communications.services.checking import judge
@@ -54,7 +56,9 @@ def act(*, action: Action, communication_id: UUID, actor: str, now: datetime) ->
     due at once and checked like everything else before it is sent.
     """
     with transaction.atomic():
-        row = _lock(communication_id, with_client=action is not Action.CANCEL)
+        row = _lock(
+            communication_id, with_client=action is not Action.CANCEL or _is_of_digest(communication_id)
+        )
         way = rules.decide(action, _facts_of([row], action, now)[row.id])
         if isinstance(way, Refusal):
             raise Conflict(way.sentence, code=way.code)
@@ -121,6 +125,12 @@ def put_back(*, rows: Sequence[Communication], action: Action, actor: str, now: 
     ring(DISPATCH_TASK)
 
 
+def _is_of_digest(communication_id: UUID) -> bool:
+    """Whether it may be on its way in a digest, or is one: the fence, which locks the client, then has to wait."""
+    in_digest = Q(digest_id__isnull=False) | Q(message_type=MessageType.DIGEST)
+    return Communication.objects.filter(in_digest, id=communication_id).exists()
+
+
 def _lock(communication_id: UUID, *, with_client: bool) -> Communication:
     if with_client:
         _lock_clients([communication_id])
@@ -153,10 +163,11 @@ def _facts_of(rows: Sequence[Any], action: Action, now: datetime) -> dict[UUID, 
     """`rows` come from `_annotated`. To cancel, nothing has to be known but the row."""
     asked = [] if action is Action.CANCEL else [row.id for row in rows]
     jobs = {job.communication_id: job for job in load_jobs(asked)} if asked else {}
-    return {row.id: _facts(row, jobs.get(row.id), now) for row in rows}
+    digests = digest_states(rows)
+    return {row.id: _facts(row, jobs.get(row.id), now, digest=digests.get(row.digest_id)) for row in rows}
 
 
-def _facts(row: Any, job: SendJob | None, now: datetime) -> ActionFacts:
+def _facts(row: Any, job: SendJob | None, now: datetime, *, digest: DigestState | None) -> ActionFacts:
     return ActionFacts(
         status=Status(row.status),
         cancel_requested=row.cancel_requested,
@@ -168,6 +179,7 @@ def _facts(row: Any, job: SendJob | None, now: datetime) -> ActionFacts:
         question_closed=is_closed(MessageType(row.message_type), stage=row.plan.stage),
         resent=row.resent,
         channel_taken=row.channel_taken,
+        in_sent_digest=digest is not None and digest.has_begun,
     )
 
 
@@ -182,11 +194,17 @@ def _refusal_anew(job: SendJob, now: datetime) -> Reason | None:
 
 
 def _cancel(row: Communication, way: Way, actor: str, now: datetime) -> None:
+    """Who cancels a digest does not want its messages to go either."""
+    members = Q(digest_id=row.id, status=Status.MERGED)
     if way is Way.ASK_TO_CANCEL:
-        Communication.objects.filter(id=row.id).update(cancel_requested=True)
+        Communication.objects.filter(Q(id=row.id) | members).update(cancel_requested=True)
     else:
-        wish = Transition(row.id, Status.CANCELLED, Cause.CALLER_CANCELLED, actor, now)
-        lifecycle.apply([wish], now=now)
+        ids = [row.id, *Communication.objects.filter(members).values_list("id", flat=True)]
+        wishes = [Transition(each, Status.CANCELLED, Cause.CALLER_CANCELLED, actor, now) for each in ids]
+        lifecycle.apply(wishes, now=now)
+        if row.status == Status.MERGED:
+            # What was checked of its digest does not hold any more: without it, it is made anew.
+            bump_gate(client_ids=[row.client_id])
     audit.record_many([_entry(_AUDITED[way], row)], actor=actor, now=now)
 
 

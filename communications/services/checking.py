@@ -19,10 +19,12 @@ from communications.rules.checks import CheckFacts, Go, NotNow, Refuse, check
 from communications.rules.message_types import MESSAGE_TYPES
 from communications.rules.pauses import OpenPause, holding
 from communications.rules.timing import Terms, expiry
+from communications.selectors.digests import Membership, memberships
 from communications.selectors.pauses import read_sending_gate
 from communications.selectors.sending import SendJob
 from communications.services import lifecycle
-from communications.services.lifecycle import Transition
+from communications.services.dissolving import dissolve
+from communications.services.lifecycle import Applied, Transition
 from communications.services.waiting import waits_for_pause
 from core import attention
 
@@ -58,16 +60,37 @@ def check_jobs(*, jobs: Sequence[SendJob], lease_token: UUID, actor: str, now: d
     """The jobs that may be sent now. The others are put back or cancelled at once, each with its reason."""
     # Before the first look at a job: what is paused after this is stopped by the fence.
     gate = read_sending_gate()
+    members = memberships([job.communication_id for job in jobs if job.is_digest])
     cleared: list[Cleared] = []
     stopped: list[Transition] = []
+    dissolved: list[Transition] = []
     for job in jobs:
         verdict = judge(job, now, pauses=gate.pauses)
+        if isinstance(verdict, Go) and job.is_digest:
+            verdict = _judge_members(members[job.communication_id], verdict, now, gate.pauses)
         if isinstance(verdict, Go) and job.contact_point is not None:
             cleared.append(Cleared(job, job.contact_point, verdict.send_before, gate.version))
         elif not isinstance(verdict, Go):
-            stopped.append(_stop(job, verdict, lease_token, actor, now))
-    applied = lifecycle.apply(stopped, now=now)
-    for transition in stopped:
+            stop = _stop(job, verdict, lease_token, actor, now)
+            undone = dissolved if job.is_digest and isinstance(verdict, Refuse) else stopped
+            undone.append(stop)
+    show_refusals(stopped, lifecycle.apply(stopped, now=now), now)
+    dissolve(cancellations=dissolved, now=now)
+    return cleared
+
+
+def _judge_members(members: Membership, go: Go, now: datetime, pauses: Sequence[OpenPause]) -> Go | Refuse:
+    """A digest goes with all that it was made of, in time for each; else it is taken apart."""
+    verdicts = [judge(member, now, pauses=pauses) for member in members.jobs]
+    ends = [verdict.send_before for verdict in verdicts if isinstance(verdict, Go)]
+    if not members.is_whole or len(ends) < len(verdicts):
+        return Refuse(Cause.REFUSED_BY_CHECK, reasons.DIGEST_CHANGED.because())
+    return Go(min(go.send_before, *ends)) if ends else go
+
+
+def show_refusals(refusals: Sequence[Transition], applied: Applied, now: datetime) -> None:
+    """People are told of those that nobody wished for."""
+    for transition in refusals:
         if transition.reason in _SHOWN and transition.communication_id in applied.changed:
             attention.raise_item(
                 kind=AttentionKind.NOT_SENT,
@@ -76,7 +99,6 @@ def check_jobs(*, jobs: Sequence[SendJob], lease_token: UUID, actor: str, now: d
                 details={"reason": transition.reason},
                 now=now,
             )
-    return cleared
 
 
 def judge(job: SendJob, now: datetime, *, pauses: Sequence[OpenPause] = ()) -> Go | NotNow | Refuse:

@@ -26,6 +26,8 @@ _COLUMNS: dict[str, str] = {
     "call_started_at": "timestamptz",
     "cancel_requested": "boolean",
     "channel": "text",
+    "batch_key": "text",
+    "digest_id": "uuid",
     "due_at": "timestamptz",
     "failed_at": "timestamptz",
     "html_sha256": "text",

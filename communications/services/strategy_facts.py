@@ -77,6 +77,7 @@ def facts_of(asked: Asked, known: Known, now: datetime) -> Facts:
         event_date=known.event_date,
         client_erased=known.erased,
         daily_cap=cap_of(parse_limit(settings.CRM_DAILY_CAP), known.activity.planned, preferences.zone),
+        digests=True,
         engagements_by_hour=reactions_by_hour(known.activity.delivered, preferences.zone),
     )
 

@@ -30,7 +30,7 @@ def story(row: Communication) -> list[str]:
 
 
 def claimed_and_checked() -> tuple[Any, list[Any]]:
-    claim = claim_due(limit=10, offset=timedelta(), worker="worker:a")
+    claim = claim_due(limit=10, offset=clock.offset(), worker="worker:a")
     assert claim is not None
     cleared = check_jobs(
         jobs=load_jobs(claim.ids), lease_token=claim.lease_token, actor="worker:a", now=clock.now()
@@ -47,7 +47,7 @@ def fence(claim: Any, cleared: list[Any]) -> dict[Any, int]:
                 lease_token=claim.lease_token,
                 gate_version=item.job.row["gate_version"],
                 sending_version=item.sending_version,
-                send_before=item.send_before,
+                send_before=item.send_before - clock.offset(),
                 attempt_id=uuid4(),
                 contact_point_id=item.contact_point.id,
                 message_id="<x@planiva.example>",
@@ -56,7 +56,7 @@ def fence(claim: Any, cleared: list[Any]) -> dict[Any, int]:
             )
             for item in cleared
         ],
-        offset=timedelta(),
+        offset=clock.offset(),
     )
 
 

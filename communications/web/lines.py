@@ -7,7 +7,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from communications.choices import MessageType
-from communications.models import DeliveryEvent
+from communications.models import Communication, DeliveryEvent
 from communications.rules.message_types import MESSAGE_TYPES
 from communications.rules.story import StoryFacts, cause_label, code_words
 from communications.selectors.detail import AttemptEntry, CommunicationDetail
@@ -47,8 +47,20 @@ class AttemptLine:
     took: timedelta | None  # None while it goes on, and where it was over at once
 
 
+@dataclass(frozen=True)
+class MemberLine:
+    """One message of a digest."""
+
+    row: Communication
+    label: str
+
+
 def label_of(message_type: str) -> str:
     return MESSAGE_TYPES[MessageType(message_type)].label
+
+
+def member_lines(detail: CommunicationDetail) -> list[MemberLine]:
+    return [MemberLine(row, label_of(row.message_type)) for row in detail.members]
 
 
 def history_lines(entries: Sequence[CommunicationEntry]) -> list[HistoryLine]:

@@ -21,7 +21,7 @@ from communications.selectors.story_facts import story_facts
 from communications.web.access import VIEW_CONTENT, StaffView
 from communications.web.actions import offers
 from communications.web.forms import HistoryFilterForm
-from communications.web.lines import attempt_lines, event_lines, history_lines, label_of
+from communications.web.lines import attempt_lines, event_lines, history_lines, label_of, member_lines
 from communications.web.preview import preview_of
 from core import clock
 from core.errors import Invalid, NotFound
@@ -135,6 +135,7 @@ class CommunicationView(_OneCommunication):
             "views": views,
             "view": asked if asked in views else views[0],
             "siblings": siblings(context["row"]),
+            "members": member_lines(context["detail"]),
             "events": event_lines(context["detail"], context["facts"]),
             "attempts": attempt_lines(context["detail"]),
             "offers": offers(context["row"], now=clock.now()) if self.may_act else (),

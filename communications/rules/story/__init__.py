@@ -7,13 +7,14 @@ hold what causes, reasons, outcomes and providers' codes are called.
 from communications.rules.story.actors import actor_words
 from communications.rules.story.codes import code_words
 from communications.rules.story.events import cause_label
-from communications.rules.story.facts import Story, StoryAttempt, StoryEvent, StoryFacts
+from communications.rules.story.facts import Story, StoryAttempt, StoryDigest, StoryEvent, StoryFacts
 from communications.rules.story.telling import tell
 from communications.rules.story.voice import provider_words
 
 __all__ = [
     "Story",
     "StoryAttempt",
+    "StoryDigest",
     "StoryEvent",
     "StoryFacts",
     "actor_words",

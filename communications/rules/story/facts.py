@@ -30,6 +30,14 @@ class StoryAttempt:
 
 
 @dataclass(frozen=True)
+class StoryDigest:
+    """How the digest stands that a message was merged into; `at`: when it went out, or is to."""
+
+    status: str
+    at: datetime | None
+
+
+@dataclass(frozen=True)
 class StoryFacts:
     """What is known about one communication. `planned_at` is the time decided when it was accepted, None when it was
     decided not to send; `due_at` is the latest. `waits`: for the end of a pause or of a provider's trouble.
@@ -53,6 +61,7 @@ class StoryFacts:
     degraded: str = ""
     cancel_requested: bool = False
     waits: bool = False
+    digest: StoryDigest | None = None
 
 
 @dataclass(frozen=True)

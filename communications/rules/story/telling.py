@@ -57,7 +57,7 @@ TOLD_AS_STORED: Final = frozenset(
         "default_timezone",
         "low_engagement",
         "slot_gave_way",
-        "joins_digest",
+        "brings_together",
         "deadline_passed",
     }
 )
@@ -88,6 +88,28 @@ _NEXT: Final[MappingProxyType[str, str]] = MappingProxyType(
         Status.RESPONDED: "Nothing more is planned for this message.",
         Status.FAILED: "It is not tried again by itself.",
         Status.CANCELLED: "It stays cancelled. Sending it after all makes a new message.",
+    }
+)
+_OF_DIGEST: Final[MappingProxyType[str, str]] = MappingProxyType(
+    {
+        Status.SCHEDULED: "It is in a digest that goes out within minutes, or as soon as it may.",
+        Status.SENDING: "It is in a digest that is being sent at this moment.",
+        Status.SENT: "Its digest went out{at}. Nothing more is planned for this message.",
+        Status.DELIVERED: "Its digest went out{at} and arrived. Nothing more is planned for this message.",
+        Status.OPENED: "Its digest went out{at} and was opened. Nothing more is planned for this message.",
+        Status.CLICKED: "A link in its digest was opened. Nothing more is planned for this message.",
+        Status.RESPONDED: "{client} answered to its digest. Nothing more is planned for this message.",
+        Status.IN_DOUBT: "Nobody knows whether its digest arrived, so it is not sent again by itself.",
+        Status.FAILED: "Its digest could not be delivered. It is not tried again by itself.",
+        Status.CANCELLED: "Its digest was taken apart; it is held again within seconds.",
+    }
+)
+"""What is next for a merged message, by the status of its digest."""
+
+_LOOK_AT_DIGEST: Final = MappingProxyType(
+    {
+        Status.IN_DOUBT: "Look at its digest: what helps is told there.",
+        Status.FAILED: "Look at its digest: what helps is told there.",
     }
 )
 _IN_DOUBT_ACTION: Final = (
@@ -160,7 +182,9 @@ def _why_now(voice: Voice, runs: list[Run]) -> tuple[str, str]:
     if facts.planned_at - facts.created_at < _A_WAIT:
         return _NOTHING_HELD_IT, ": it "
     verb = "It waited until"
-    if not runs:
+    if facts.status == Status.HELD and facts.planned_at > facts.now:
+        verb = "It waits until"
+    elif not runs:
         verb = "It waits until" if facts.status == Status.SCHEDULED else verb
     elif runs[0][0].at < facts.planned_at:
         verb = "It was planned for"
@@ -178,6 +202,11 @@ def _next(voice: Voice) -> str:
     facts = voice.facts
     if facts.status == Status.SCHEDULED:
         return _next_of_waiting(voice)
+    if facts.status == Status.HELD and facts.due_at is not None and facts.due_at > facts.now:
+        return f"It goes out with the digest of {voice.clock.say(facts.due_at)}."
+    if facts.status == Status.MERGED and facts.digest is not None:
+        at = f" at {voice.clock.say(facts.digest.at, seconds=True)}" if facts.digest.at is not None else ""
+        return voice.fill(_OF_DIGEST.get(facts.digest.status, _NEXT[Status.MERGED]), at=at)
     if facts.status == Status.SENDING and facts.cancel_requested:
         return "Somebody asked to cancel it: it stops if its call has not begun."
     words = voice.fill(_NEXT.get(facts.status, ""))
@@ -204,6 +233,8 @@ def _action(facts: StoryFacts, runs: list[Run]) -> str:
     words = ""
     if facts.status == Status.IN_DOUBT:
         words = _IN_DOUBT_ACTION
+    elif facts.status == Status.MERGED and facts.digest is not None:
+        words = _LOOK_AT_DIGEST.get(Status(facts.digest.status), "")
     elif facts.status == Status.FAILED:
         lapsed = last is not None and last.cause == Cause.LEASE_LAPSED_TOO_OFTEN
         words = _LAPSED_ACTION if lapsed else FAILED_ACTIONS.get(outcome, "Reach {client} in another way.")

@@ -160,6 +160,8 @@ REASON_CLAUSES: Final[MappingProxyType[str, str]] = MappingProxyType(
         "client_frequency": "{client} wants such messages less often",
         "slot_gave_way": "the usual time of such messages would be too late",
         "joins_digest": "it joins a digest",
+        "brings_together": "it brings together messages that could wait",
+        "digest_changed": "one of its messages may not go out now",
         "deadline_passed": "the deadline of the request was over when it came",
         "default_timezone": "the timezone of {client} is not known",
         "no_sending_hours": "quiet hours and night leave {channel} no time of the day",

@@ -53,6 +53,7 @@ def test_everything_about_one(planner):
         "delivery_logs",
         "resent_from",
         "resent_as",
+        "members",
     }
     assert answer["content"]["subject"] == answer["subject"]
     assert "Priya Sharma" in answer["content"]["text"]

@@ -24,6 +24,7 @@ FIELDS = {f"{moment}_at" for moment in MOMENTS} | {
     "client_id",
     "communication_id",
     "degraded",
+    "digest",
     "error_message",
     "message_type",
     "open_count",

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from communications.choices import Role, Urgency
 from communications.rules.daily_cap import DailyCap
 from communications.rules.facts import ChannelFacts, Facts, PreferenceFacts
-from communications.rules.message_types import MESSAGE_TYPES
+from communications.rules.message_types import MESSAGE_TYPES, REQUESTED_TYPES
 from communications.rules.strategy import Strategy, decide
 from communications.tests.rules import oracle
 from core.choices import Channel
@@ -24,7 +24,7 @@ FIRST_YEAR, YEARS = 2026, 10
 _BATCH = 250
 _EXAMPLES = 10
 _START = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
-_RULES = tuple(MESSAGE_TYPES.values())
+_RULES = tuple(MESSAGE_TYPES[name] for name in REQUESTED_TYPES)
 _CHANNELS = tuple(Channel)
 
 

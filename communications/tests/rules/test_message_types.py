@@ -25,6 +25,7 @@ EXPECTED = {
     "timeline_update": ("short", None, "low", [], "no", True, True),
     "task_update": ("short", None, "low", [], "no", True, True),
     "custom": ("short", None, "normal", [], "by_caller", True, True),
+    "digest": ("short", None, "low", [], "no", True, False),
 }
 
 

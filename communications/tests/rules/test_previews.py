@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from communications.choices import MessageType, Urgency
+from communications.choices import Urgency
 from communications.rules.facts import ChannelFacts, Facts
-from communications.rules.message_types import MESSAGE_TYPES
+from communications.rules.message_types import MESSAGE_TYPES, REQUESTED_TYPES
 from communications.rules.strategy import decide
 from core.choices import Channel
 
@@ -71,7 +71,7 @@ ALERT_IN_THE_EVENING = {"high 21:59": "email"}
 @pytest.mark.parametrize(("zone", "day"), EVENINGS_AND_MORNINGS, ids=str)
 @pytest.mark.parametrize("clock", ["07:59", "08:00", "21:59", "22:00"])
 @pytest.mark.parametrize("urgency", Urgency)
-@pytest.mark.parametrize("name", MessageType)
+@pytest.mark.parametrize("name", REQUESTED_TYPES)
 def test_edges_of_the_day(name, urgency, clock, zone, day):
     zone = ZoneInfo(zone)
     now = datetime.combine(day, time.fromisoformat(clock), tzinfo=zone).astimezone(UTC)

@@ -135,13 +135,14 @@ def test_loading_twice_changes_nothing() -> None:
     again = templates.load_builtin_templates(now=NOW)
 
     assert [(loaded.name, loaded.changed, loaded.active) for loaded in first] == [
+        ("digest", True, True),
         ("generic", True, True),
         ("welcome", True, True),
     ]
     assert [(loaded.version, loaded.changed) for loaded in again] == [
         (loaded.version, False) for loaded in first
     ]
-    assert TemplateVersion.objects.count() == 2
+    assert TemplateVersion.objects.count() == 3
 
 
 def test_command_says_what_changed() -> None:
@@ -151,8 +152,10 @@ def test_command_says_what_changed() -> None:
     call_command("load_templates", stdout=said)
 
     assert said.getvalue().splitlines() == [
+        "digest: version 1, new version",
         "generic: version 1, new version",
         "welcome: version 1, new version",
+        "digest: version 1, unchanged",
         "generic: version 1, unchanged",
         "welcome: version 1, unchanged",
     ]
@@ -189,8 +192,9 @@ def test_four_loading_at_once_make_one_version() -> None:
     def load() -> int:
         return sum(loaded.changed for loaded in templates.load_builtin_templates(now=NOW))
 
-    assert sum(at_once(load, load, load, load)) == 2
+    assert sum(at_once(load, load, load, load)) == 3
     assert sorted(TemplateVersion.objects.values_list("template__name", "number")) == [
+        ("digest", 1),
         ("generic", 1),
         ("welcome", 1),
     ]
