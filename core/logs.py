@@ -28,7 +28,7 @@ _TAKEN_OVER = (
     "py.warnings",
 )
 # Two lines per sweep every five seconds; shown with LOG_LEVEL=DEBUG.
-_CHATTY = ("celery.app.trace", "celery.beat", "celery.worker.strategy")
+_CHATTY = ("celery.app.trace", "celery.beat", "celery.worker.strategy", "httpx")
 # Two lines a second and process while the database is away; heartbeats, tasks and requests say it once.
 _REPETITIVE = ("psycopg.pool",)
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")

@@ -96,6 +96,17 @@ def require_sender(*, host: str, from_email: str) -> None:
     )
 
 
+def require_whole(*needed: tuple[str, str]) -> None:
+    """A provider's account of which a part is missing is a channel that somebody forgot half of. `needed` are names and
+    values; values, which may be secret, are not repeated."""
+    missing = [name for name, value in needed if not value]
+    if missing and len(missing) < len(needed):
+        given = ", ".join(name for name, value in needed if value)
+        raise ImproperlyConfigured(
+            f"{given} is set and {', '.join(missing)} is not. Set all of them, or none to leave the channel closed."
+        )
+
+
 def alert_urls(value: str) -> list[str]:
     """The addresses of services that take alerts, as apprise writes them, separated by spaces or commas.
 

@@ -30,6 +30,7 @@ from core.settings_policy import (
     require_sender,
     whole_seconds,
 )
+from crm_project.messaging_settings import *  # noqa: F403 - the part of the settings that is about phones
 from preferences.rules.consent import parse_opt_in
 from preferences.rules.windows import parse_zone
 

@@ -8,13 +8,14 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
 from devstack import console
 from devstack.api_client import ApiClient
-from devstack.demo_checks import Told, find_problems, story, totals
+from devstack.demo_checks import Arrived, Told, find_problems, story, totals
 from devstack.errors import StackError
 from devstack.program import TIER_TASK, Program
 from devstack.project_settings import inherited
@@ -55,6 +56,11 @@ def run_demo(stack: Stack, *, as_json: bool) -> int:
             "The demo writes to made-up people and counts what its own mail catcher gets. "
             "Unset SMTP_HOST, SMTP_PORT and EMAIL_PROVIDER for it."
         )
+    if stack.settings.get("TWILIO_API_BASE_URL") != stack.twilio_url:
+        raise StackError(
+            "The demo writes to made-up people and counts what arrives on its own phones. "
+            "Unset TWILIO_ACCOUNT_SID and TWILIO_API_BASE_URL for it."
+        )
     out = sys.stderr if as_json else sys.stdout
     crm = ApiClient(stack.url, stack.token)
     clock = _DemoClock(stack)
@@ -62,17 +68,16 @@ def run_demo(stack: Stack, *, as_json: bool) -> int:
     listed = {plan["request"]["client_id"]: _listed(crm, plan["request"]["client_id"]) for plan in plans}
     _pass_time(stack, crm, clock, [row for rows in listed.values() for row in rows])
     listed = {client: _listed(crm, client) for client in listed}
-    told = [each for plan in plans for each in _told(crm, plan, earlier)]
-    mails = ApiClient(stack.sandbox_url).get("/smtp/messages")
-    addressees = {plan["request"]["client_email"] for plan in plans}
-    mails = [mail for mail in mails if addressees & set(mail["to"])]
-    problems = find_problems(told, listed, mails, sender=stack.settings["SMTP_FROM_EMAIL"])
+    asked = [each for plan in plans for each in _told(crm, plan, earlier)]
+    told = [message for each in asked for message in (each, *_companions(crm, each, listed))]
+    arrived = _arrived(ApiClient(stack.sandbox_url), [plan["request"] for plan in plans])
+    problems = find_problems(told, listed, arrived, sender=stack.settings["SMTP_FROM_EMAIL"])
     for plan in plans:
         print(story([each for each in told if each.plan is plan]), file=out)
-    print(_closing(stack, len(told), len(mails), problems), file=out, flush=True)
+    print(_closing(stack, len(asked), arrived, problems), file=out, flush=True)
     if as_json:
         rows = [row for each in listed.values() for row in each]
-        print(json.dumps(totals(told, rows, len(mails), problems)), flush=True)
+        print(json.dumps(totals(told, rows, arrived, problems)), flush=True)
     return 1 if problems else 0
 
 
@@ -161,6 +166,30 @@ def _told(crm: ApiClient, plan: dict[str, Any], earlier: list[str]) -> list[Told
     return told
 
 
+def _companions(crm: ApiClient, primary: Told, listed: dict[str, list[dict[str, Any]]]) -> list[Told]:
+    """What went beside it by other channels, for the same request."""
+    if primary.detail is None:
+        return []
+    known = primary.detail
+    beside = [
+        row["communication_id"]
+        for row in listed[primary.client]
+        if row["request_id"] == known["request_id"]
+        and row["communication_id"] != known["communication_id"]
+        and row["status"] != "cancelled"
+    ]
+    return [replace(primary, detail=_detail(crm, identifier), companion=True) for identifier in beside]
+
+
+def _arrived(sandbox: ApiClient, clients: Sequence[dict[str, Any]]) -> Arrived:
+    """What the sandbox has for the demo's clients, of all that it may have caught."""
+    addresses = {client["client_email"] for client in clients}
+    numbers = {client.get("client_phone") for client in clients}
+    mails = [mail for mail in sandbox.get("/smtp/messages") if addresses & set(mail["to"])]
+    texts = [text for text in sandbox.get("/twilio/messages") if text["to"] in numbers]
+    return Arrived(mails, texts)
+
+
 def _detail(crm: ApiClient, identifier: str) -> dict[str, Any] | None:
     """None for one that this database does not know."""
     answer = crm.request("GET", f"{COMMUNICATIONS}/{identifier}")
@@ -172,16 +201,18 @@ def _listed(crm: ApiClient, client_id: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _closing(stack: Stack, requests: int, mails: int, problems: list[str]) -> str:
+def _closing(stack: Stack, requests: int, arrived: Arrived, problems: list[str]) -> str:
     verdict = (
         "All agree."
         if not problems
         else "\n".join(["These do not agree:", *(f"  {each}" for each in problems)])
     )
     return (
-        f"\n{requests} requests, {mails} mails caught. {verdict}\n\n"
+        f"\n{requests} requests, {len(arrived.mails)} mails and {len(arrived.texts)} text messages caught. "
+        f"{verdict}\n\n"
         f"Pages   {stack.url}/   {stack.staff['username']} / {stack.staff['password']}\n"
-        f"Mails   {stack.sandbox_url}/smtp/"
+        f"Mails   {stack.sandbox_url}/smtp/\n"
+        f"Phones  {stack.sandbox_url}/phone/"
     )
 
 

@@ -11,6 +11,8 @@ WORKFLOW = ["welcome", "budget_summary", "vendor_options", "selection_confirmati
 ERROR = "error_notification"
 TEMPLATE_MISSING = "template_missing"
 RENDERING_FAILED = "rendering_failed"
+# What a message may be once it has left us: a provider may have told more since.
+ARRIVED = {"sent", "delivered", "opened", "clicked", "responded"}
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Told:
     """One message to the client of `plan` (the planning agent's final state), as the API tells it at the end.
 
     `detail` is None for one that the CRM did not take; `error` then says what the planning agent was answered.
-    `earlier`: only an earlier run asked for it.
+    `earlier`: only an earlier run asked for it. `companion`: it went beside the message that was asked for.
     """
 
     plan: dict[str, Any]
@@ -27,33 +29,51 @@ class Told:
     error: str = ""
     duplicate: bool = False
     earlier: bool = False
+    companion: bool = False
 
     @property
     def client(self) -> str:
         return str(self.plan["request"]["client_id"])
 
 
+@dataclass(frozen=True)
+class Arrived:
+    """What reached the demo's clients, as the sandbox lists it."""
+
+    mails: list[dict[str, Any]]
+    texts: list[dict[str, Any]]
+
+    def of(self, detail: dict[str, Any]) -> list[dict[str, Any]]:
+        """What came of this communication, by the ids that its attempts have at the providers."""
+        ours = {attempt["message_id"] for attempt in detail["attempts"] if attempt["message_id"]}
+        theirs = {
+            attempt["provider_message_id"] for attempt in detail["attempts"] if attempt["provider_message_id"]
+        }
+        return [mail for mail in self.mails if mail["message_id"] in ours] + [
+            text for text in self.texts if text["provider_id"] in theirs
+        ]
+
+
 def find_problems(
-    told: list[Told], listed: dict[str, list[dict[str, Any]]], mails: list[dict[str, Any]], *, sender: str
+    told: list[Told], listed: dict[str, list[dict[str, Any]]], arrived: Arrived, *, sender: str
 ) -> list[str]:
-    """What does not agree between planning agent, rows and caught mails; nothing when all is well. `listed` holds
-    the API's rows by client."""
+    """What does not agree between planning agent, rows, caught mails and phones; nothing when all is well. `listed`
+    holds the API's rows by client."""
     problems = [
         *_workflow_problems([each.plan for each in told]),
         *_row_problems(told, listed),
     ]
-    explained: Counter[str] = Counter()
+    explained = 0
     for each in told:
         if each.detail is None:
             problems.append(f"{each.client}, {each.message_type}: it was not taken. {each.error}")
             continue
-        ours = {attempt["message_id"] for attempt in each.detail["attempts"] if attempt["message_id"]}
-        matching = [mail for mail in mails if mail["message_id"] in ours]
-        explained.update(mail["message_id"] for mail in matching)
-        problems += _mail_problems(each, each.detail, matching, sender)
-    strays = len(mails) - explained.total()
+        matching = arrived.of(each.detail)
+        explained += len(matching)
+        problems += _message_problems(each, each.detail, matching, sender)
+    strays = len(arrived.mails) + len(arrived.texts) - explained
     if strays:
-        problems.append(f"{strays} mails to the demo's clients have no communication of ours.")
+        problems.append(f"{strays} messages to the demo's clients have no communication of ours.")
     return problems
 
 
@@ -88,33 +108,37 @@ def _row_problems(told: list[Told], listed: dict[str, list[dict[str, Any]]]) -> 
     return problems
 
 
-def _mail_problems(
+def _message_problems(
     each: Told, detail: dict[str, Any], matching: list[dict[str, Any]], sender: str
 ) -> list[str]:
     what, problems = f"{each.client}, {each.message_type}", []
-    if detail["status"] != "sent":
+    if detail["status"] not in ARRIVED:
         problems.append(f"{what}: it is {detail['status']}, expected sent.")
     if detail["degraded"] == RENDERING_FAILED:
         problems.append(f"{what}: its template failed, so it went out as plain text.")
     if len(matching) != 1:
-        problems.append(f"{what}: {len(matching)} mails with our Message-ID arrived, expected exactly one.")
-    for mail in matching:
-        if mail["to"] != [each.plan["request"]["client_email"]]:
-            problems.append(f"{what}: the mail went to another address.")
-        if mail["from"] != sender:
+        problems.append(f"{what}: {len(matching)} messages of ours arrived, expected exactly one.")
+    client, by_email = each.plan["request"], detail["channel"] == "email"
+    for message in matching:
+        if message["to"] != ([client["client_email"]] if by_email else client["client_phone"]):
+            problems.append(f"{what}: it went to another address.")
+        if by_email and message["from"] != sender:
             problems.append(f"{what}: the mail does not come from {sender}.")
     return problems
 
 
-def totals(told: list[Told], rows: list[dict[str, Any]], mails: int, problems: list[str]) -> dict[str, Any]:
+def totals(
+    told: list[Told], rows: list[dict[str, Any]], arrived: Arrived, problems: list[str]
+) -> dict[str, Any]:
     """The contract of `run.py demo --json`."""
     return {
         "ok": not problems,
-        "requests": len(told),
+        "requests": sum(not each.companion for each in told),
         "communications": len(rows),
         "by_status": dict(Counter(row["status"] for row in rows)),
         "by_channel": dict(Counter(row["channel"] for row in rows)),
-        "smtp_received": mails,
+        "smtp_received": len(arrived.mails),
+        "texts_received": len(arrived.texts),
         "problems": problems,
     }
 
@@ -138,6 +162,8 @@ def _line(each: Told, zone: ZoneInfo) -> str:
     template = ", by the general template" if detail["degraded"] == TEMPLATE_MISSING else ""
     remark = "  (asked for again: a duplicate, not sent again)" if each.duplicate else ""
     remark = "  (of an earlier run)" if each.earlier else remark
+    if each.companion:
+        return f"    beside it by {detail['channel']}{template}: {detail['status']}, {when} {zone.key}"
     reasons = " ".join(reason["text"] for reason in detail["strategy"]["reasons"])
     return (
         f"  {each.message_type} by {detail['channel']}{template}: {detail['status']}, {when} {zone.key}{remark}\n"

@@ -17,7 +17,7 @@ from devstack.state import RUNNING, keep_ports
 from devstack.supervisor import ROOT, Supervisor
 from devstack.valkey import start_valkey
 
-PORTS = ("web", "sandbox", "smtp")
+PORTS = ("web", "sandbox", "smtp", "twilio")
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Stack:
     url: str
     sandbox_url: str
     smtp: str
+    twilio_url: str
     staff: dict[str, str]
     token: str
 
@@ -39,7 +40,7 @@ class Stack:
             "staff": self.staff,
             "token": self.token,
             "database_url": self.settings["DATABASE_URL"],
-            "sandbox": {"url": self.sandbox_url, "smtp": self.smtp},
+            "sandbox": {"url": self.sandbox_url, "smtp": self.smtp, "twilio": self.twilio_url},
         }
 
     def manage(self, *arguments: str) -> str:
@@ -82,6 +83,7 @@ def start_stack(supervisor: Supervisor, environment: Environment) -> Stack:
         url=f"http://127.0.0.1:{ports['web']}",
         sandbox_url=f"http://127.0.0.1:{ports['sandbox']}",
         smtp=f"127.0.0.1:{ports['smtp']}",
+        twilio_url=f"http://127.0.0.1:{ports['twilio']}",
         staff={"username": login["username"], "password": login["password"]},
         token=login["token"],
     )
@@ -140,6 +142,10 @@ class Programs:
             str(ports["sandbox"]),
             "--smtp-port",
             str(ports["smtp"]),
+            "--twilio-port",
+            str(ports["twilio"]),
+            "--webhooks-url",
+            f"http://127.0.0.1:{ports['web']}/api/crm/webhooks",
         ]
         argv = [str(self.environment.python), "-m", "sandbox", *flags]
         # Below the services, so that a worker that is stopping can still finish a mail.

@@ -29,8 +29,11 @@ def _read_arguments() -> Config:
         "--http-port", type=_port, default=0, help="control API and pages (default: a free one)"
     )
     parser.add_argument("--smtp-port", type=_port, default=0, help="SMTP catcher (default: a free one)")
-    given = parser.parse_args()
-    return Config(given.state_dir, given.host, given.http_port, given.smtp_port)
+    parser.add_argument("--twilio-port", type=_port, default=0, help="Twilio's API (default: a free one)")
+    parser.add_argument(
+        "--webhooks-url", default="", help="where the product takes callbacks (default: nobody is told)"
+    )
+    return Config(**vars(parser.parse_args()))
 
 
 async def _run(config: Config) -> None:

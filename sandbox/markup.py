@@ -39,7 +39,8 @@ _FRAME = """<!doctype html>
 </head>
 <body>
 <header class="top">
-<a class="home" href="/">Sandbox</a> <span>Nothing here leaves this computer.</span>
+<a class="home" href="/">Sandbox</a> <a href="/smtp/">Mail</a> <a href="/phone/">Phones</a>
+<span>Nothing here leaves this computer.</span>
 </header>
 <main>
 {body}

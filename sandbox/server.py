@@ -6,7 +6,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from sandbox.messaging.ledger import Ledger
+from sandbox.messaging.stand_in import MessagingStandIn, Place
+from sandbox.phone.pages import Phone
 from sandbox.smtp.catcher import SmtpCatcher
+from sandbox.twilio.stand_in import TwilioStandIn
 from sandbox.web import HttpServer, Request, Response, Route, json_response, redirect
 
 T = TypeVar("T")
@@ -23,12 +27,15 @@ class StandIn(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Port 0 takes a free one."""
+    """Port 0 takes a free one. `webhooks_url` is where the product takes callbacks, as in
+    http://127.0.0.1:8000/api/crm/webhooks; empty: nobody is told what no request names an address for."""
 
     state_dir: Path
     host: str = "127.0.0.1"
     http_port: int = 0
     smtp_port: int = 0
+    twilio_port: int = 0
+    webhooks_url: str = ""
 
 
 class PortInUseError(Exception):
@@ -40,7 +47,12 @@ class Server:
         """Opens the state directory; `StateInUseError` when another process has it."""
         self.config = config
         self.smtp = SmtpCatcher(state_dir=config.state_dir, host=config.host, port=config.smtp_port)
-        self._stand_ins: dict[str, StandIn] = {"smtp": self.smtp}
+        self.ledger = Ledger(config.state_dir)
+        self.messaging: dict[str, MessagingStandIn] = {
+            "twilio": TwilioStandIn(ledger=self.ledger, place=self._place(config.twilio_port)),
+        }
+        self.phone = Phone(self.ledger, list(self.messaging.values()))
+        self._stand_ins: dict[str, StandIn] = {"smtp": self.smtp, **self.messaging}
         self._http = HttpServer(self._routes())
         self.http_port = config.http_port
 
@@ -56,6 +68,7 @@ class Server:
             "http_port": self.http_port,
             "smtp_host": self.smtp.host,
             "smtp_port": self.smtp.port,
+            **{f"{name}_url": stand_in.url for name, stand_in in self.messaging.items()},
         }
 
     async def start(self) -> None:
@@ -74,6 +87,10 @@ class Server:
         await self._http.stop()
         for stand_in in self._stand_ins.values():
             await stand_in.stop()
+        self.ledger.close()
+
+    def _place(self, port: int) -> Place:
+        return Place(self.config.host, port, self.config.webhooks_url.rstrip("/"))
 
     def _routes(self) -> list[Route]:
         routes = [route for stand_in in self._stand_ins.values() for route in stand_in.routes()]
@@ -82,6 +99,7 @@ class Server:
             Route("GET", "/health", self._health),
             Route("GET", "/style.css", _style),
             *routes,
+            *self.phone.routes(),
         ]
 
     async def _health(self, _request: Request) -> Response:

@@ -9,8 +9,9 @@ from datetime import datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from sandbox.messaging.behaviour import parse_behaviour as parse_messaging_behaviour
 from sandbox.server import Config, Server
 from sandbox.smtp.behaviour import parse_behaviour
 
@@ -41,6 +42,7 @@ class Sandbox:
         self.http_url = server.http_url
         self.smtp_host = server.smtp.host
         self.smtp_port = server.smtp.port
+        self.urls = {name: stand_in.url for name, stand_in in server.messaging.items()}
 
     def messages(self, *, since: int = 0, message_id: str | None = None) -> list[CaughtMail]:
         """Newest last; `since` leaves out that id and older ones."""
@@ -56,6 +58,31 @@ class Sandbox:
 
     def behaviour(self) -> dict[str, object]:
         return self._in_loop(self._server.smtp.control.current.as_json)
+
+    def texts(self, provider: str) -> list[dict[str, Any]]:
+        """As `GET /{provider}/messages` lists them."""
+        return self._in_loop(
+            lambda: [
+                each.as_json() for each in self._server.ledger.messages.values() if each.provider == provider
+            ]
+        )
+
+    def clear_texts(self) -> None:
+        def clear() -> None:
+            for provider in self.urls:
+                self._server.ledger.clear(provider)
+
+        self._in_loop(clear)
+
+    def behave_as(self, provider: str, mode: str, **fields: object) -> None:
+        """The fields of `PUT /{provider}/behaviour`."""
+        behaviour = parse_messaging_behaviour({"mode": mode, **fields})
+        stand_in = self._server.messaging[provider]
+        asyncio.run_coroutine_threadsafe(stand_in.behave(behaviour), self._loop).result(timeout=60)
+
+    def answer(self, number: str, *, channel: str, text: str = "", button: str = "") -> None:
+        """The client writes, as `POST /phone/{number}/reply`."""
+        self._in_loop(lambda: self._server.phone.answer(number, channel=channel, text=text, button=button))
 
     def _collect(self, since: int, message_id: str | None) -> list[CaughtMail]:
         store = self._server.smtp.store
@@ -131,9 +158,10 @@ class _Host:
 
 
 @contextmanager
-def running_sandbox(state_dir: Path, *, http_port: int = 0, smtp_port: int = 0) -> Iterator[Sandbox]:
-    """Everything it opened is closed when the block ends; the caught mails stay in `state_dir`."""
-    host = _Host(Config(state_dir, "127.0.0.1", http_port, smtp_port))
+def running_sandbox(state_dir: Path, **options: Any) -> Iterator[Sandbox]:
+    """With `options` of its `Config`. Everything it opened is closed when the block ends; what was caught stays in
+    `state_dir`."""
+    host = _Host(Config(state_dir, **options))
     running = host.start()
     try:
         yield running

@@ -69,6 +69,10 @@ class HttpError(Exception):
         self.headers = headers or {}
 
 
+class HangUp(Exception):
+    """Raised by a handler: the connection ends without an answer."""
+
+
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -90,8 +94,8 @@ def page_response(text: str, *, status: int = 200, headers: Mapping[str, str] | 
     return Response(text.encode("utf-8", "replace"), "text/html; charset=utf-8", status, headers or {})
 
 
-def redirect(location: str) -> Response:
-    return Response(b"", "text/plain; charset=utf-8", 308, {"Location": location})
+def redirect(location: str, *, status: int = 308) -> Response:
+    return Response(b"", "text/plain; charset=utf-8", status, {"Location": location})
 
 
 class HttpServer:
@@ -140,7 +144,11 @@ class HttpServer:
             unread = Request("GET", "", {}, {}, b"")
             await _write_response(writer, unread, _refused(unread, error))
             return False
-        await _write_response(writer, request, await self._answer(request))
+        try:
+            answer = await self._answer(request)
+        except HangUp:
+            return False
+        await _write_response(writer, request, answer)
         return request.keep_alive
 
     async def _answer(self, request: Request) -> Response:
@@ -149,6 +157,8 @@ class HttpServer:
             return await handler(replace(request, matched=matched))
         except HttpError as error:
             return _refused(request, error)
+        except HangUp:
+            raise
         except Exception:
             # A stand-in that dies would stop the whole stack over one odd mail or request.
             logger.exception("A request to the sandbox failed")
@@ -228,13 +238,21 @@ async def _write_response(writer: asyncio.StreamWriter, request: Request, respon
         pieces = _chunked(response.body)
     else:
         pieces = iter(response.body)
-    lines = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}"]
+    lines = [f"HTTP/1.1 {response.status} {_phrase(response.status)}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     writer.write("\r\n".join([*lines, "", ""]).encode("latin-1", "replace"))
     for piece in pieces if request.method != "HEAD" else ():
         writer.write(piece)
         await writer.drain()
     await writer.drain()
+
+
+def _phrase(status: int) -> str:
+    """A stand-in may be told to answer a status that no standard knows."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"
 
 
 def _chunked(pieces: Iterable[bytes]) -> Iterator[bytes]:

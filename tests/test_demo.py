@@ -50,9 +50,12 @@ def test_requests_mails_and_rows_agree(runs: list["subprocess.CompletedProcess[s
     told = totals(runs[0])
     assert told["ok"] is True
     assert told["problems"] == []
-    assert told["requests"] == told["communications"] == told["smtp_received"] == 18
-    assert told["by_status"] == {"sent": told["communications"]}
-    assert told["by_channel"] == {"email": told["communications"]}
+    assert told["requests"] == told["smtp_received"] == 18
+    assert sum(told["by_status"].values()) == told["communications"] == 21
+    assert told["by_status"].keys() <= {"sent", "delivered"}
+    # Two clients with a phone hear of their options beside the mail; the apology is an SMS with a mail beside it.
+    assert told["by_channel"] == {"email": 18, "sms": 3}
+    assert told["texts_received"] == 3
 
 
 def test_run_again_it_goes_on_and_repeats_nothing(runs: list["subprocess.CompletedProcess[str]"]) -> None:
@@ -67,7 +70,7 @@ def test_each_client_is_told_of_each_step_of_the_planning(
     """WF-1 to WF-6: three workflows end with their blueprint, one with its error; EML-8: what has no template of its
     own says so."""
     for run in runs:
-        told = Counter(re.findall(r"^  (\w+) by email", run.stderr, re.MULTILINE))
+        told = Counter(re.findall(r"^  (\w+) by (?:email|sms)", run.stderr, re.MULTILINE))
         assert told == {
             "welcome": 4,
             "budget_summary": 4,
@@ -78,7 +81,8 @@ def test_each_client_is_told_of_each_step_of_the_planning(
         }
         assert run.stderr.count("The workflow completed.") == 3
         assert run.stderr.count("The workflow ended with an error: beam_search_node: no venue") == 1
-        assert "  error_notification by email, by the general template: sent" in run.stderr
+        assert "  error_notification by sms: " in run.stderr
+        assert "    beside it by email, by the general template: sent" in run.stderr
         assert "  welcome by email: sent" in run.stderr
 
 

@@ -17,6 +17,7 @@ SECRETS = {
     "LINK_SIGNING_KEYS",
     "POSTGRES_PASSWORD",
     "SMTP_PASSWORD",
+    "TWILIO_AUTH_TOKEN",
 }
 NO_DEFAULT = object()
 
@@ -46,9 +47,9 @@ def example_entries() -> dict[str, Entry]:
 
 
 def settings_read() -> dict[str, object]:
-    """Every name that settings.py reads from the environment, with its default if that is a plain value."""
-    tree = ast.parse((ROOT / "crm_project" / "settings.py").read_text(encoding="utf-8"))
-    return dict(_reads(tree))
+    """Every name that the settings read from the environment, with its default if that is a plain value."""
+    files = [ROOT / "crm_project" / name for name in ("settings.py", "messaging_settings.py")]
+    return dict(read for file in files for read in _reads(ast.parse(file.read_text(encoding="utf-8"))))
 
 
 def _reads(tree: ast.AST) -> Iterator[tuple[str, object]]:

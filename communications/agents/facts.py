@@ -91,7 +91,7 @@ def wording_for(facts: MessageFacts) -> Wording:
     return Wording(headline=headline or wording.headline, paragraphs=paragraphs or wording.paragraphs)
 
 
-def _digest_items(facts: MessageFacts) -> list[dict[str, Any]]:
+def digest_items(facts: MessageFacts) -> list[dict[str, Any]]:
     """What a digest brings together, each with its headline and paragraphs; nothing for any other message."""
     if facts.message_type != MessageType.DIGEST:
         return []
@@ -106,7 +106,7 @@ def _digest_items(facts: MessageFacts) -> list[dict[str, Any]]:
 
 def _digest_wording(facts: MessageFacts) -> Wording:
     """Whatever template a digest goes out by, nothing of it is lost."""
-    items = _digest_items(facts)
+    items = digest_items(facts)
     told = (part for item in items for part in (item["headline"], *item["paragraphs"]))
     return Wording(f"{len(items)} updates about your {event_words(facts)}", tuple(told))
 
@@ -129,7 +129,7 @@ def template_values(version: TemplateVersion, facts: MessageFacts) -> dict[str, 
         "company_name": settings.CRM_COMPANY_NAME,
         "currency": currency if _is_currency(currency) else settings.CRM_DEFAULT_CURRENCY,
         "headline": wording.headline,
-        "digest_items": _digest_items(facts),
+        "digest_items": digest_items(facts),
         "paragraphs": wording.paragraphs,
         "plan_id": one_line(facts.plan_reference),
         "postal_address": settings.CRM_POSTAL_ADDRESS,

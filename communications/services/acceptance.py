@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from clients.addresses import mask
 from clients.choices import CONTACT_KIND_OF, ContactKind
 from clients.models import ContactPoint
-from communications.agents.email import ComposedText, compose_text
+from communications.agents.email import ComposedText
 from communications.choices import AttentionKind, Cause, MessageType, Role, Status, Urgency
 from communications.models import Communication, CommunicationRequest, TemplateVersion
 from communications.rules.message_types import MESSAGE_TYPES, Answer, priority_of
@@ -24,7 +24,7 @@ from communications.selectors.history import CommunicationEntry
 from communications.services import business_key, lifecycle, recipient
 from communications.services.business_key import History
 from communications.services.commands import SubmitCommand
-from communications.services.composing import message_facts, seal_content
+from communications.services.composing import compose_for, message_facts, seal_content
 from communications.services.queue import DISPATCH_TASK
 from communications.services.recipient import Recipient, ToRegister, known_of, message_values
 from communications.services.stopping import Stop, stop_unsent
@@ -246,7 +246,6 @@ def _made(request: CommunicationRequest, strategy: Strategy, message: _Message, 
         zone=zone,
         requested_at=request.created_at,
     )
-    composed = compose_text(message.version, facts)
     shared: dict[str, Any] = {
         "request_id": request.id,
         "client_id": known.client.id,
@@ -256,29 +255,37 @@ def _made(request: CommunicationRequest, strategy: Strategy, message: _Message, 
         "priority": priority_of(Urgency(request.urgency)),
         "expires_at": request.expires_at,
         "created_at": request.created_at,
-        "content": seal_content(composed, zone, known.key),
-        "metadata": {"degraded": composed.degraded} if composed.degraded else {},
         "shows_engagement": MESSAGE_TYPES[MessageType(request.message_type)].answer is Answer.SELECTION,
     }
+    planned: list[dict[str, Any]]
     if strategy.send:
-        rows = [
-            new_row(
-                Communication,
-                **shared,
-                channel=delivery.channel,
-                role=delivery.role,
-                status=Status.SCHEDULED if strategy.batch_key is None else Status.HELD,
-                due_at=delivery.send_at.astimezone(UTC),
-                batch_key=strategy.batch_key or "",
-            )
-            for delivery in strategy.deliveries
+        planned = [
+            {
+                "channel": each.channel,
+                "role": each.role,
+                "status": Status.SCHEDULED if strategy.batch_key is None else Status.HELD,
+                "due_at": each.send_at.astimezone(UTC),
+                "batch_key": strategy.batch_key or "",
+            }
+            for each in strategy.deliveries
         ]
     else:
         usual = MESSAGE_TYPES[MessageType(request.message_type)].channels
         channel = usual[0].channel if usual else Channel.EMAIL
-        rows = [new_row(Communication, **shared, channel=channel, role=Role.PRIMARY, status=Status.CANCELLED)]
+        planned = [{"channel": channel, "role": Role.PRIMARY, "status": Status.CANCELLED}]
+    texts = [compose_for(each["channel"], message.version, facts) for each in planned]
+    rows = [
+        new_row(
+            Communication,
+            **shared,
+            **each,
+            content=seal_content(text, zone, known.key, each["channel"]),
+            metadata={"degraded": text.degraded} if text.degraded else {},
+        )
+        for each, text in zip(planned, texts, strict=True)
+    ]
     kind = CONTACT_KIND_OF[Channel(rows[0].channel)]
-    return Made(request, rows, composed, known.registered.points.get(kind))
+    return Made(request, rows, texts[0], known.registered.points.get(kind))
 
 
 def _store(new: Sequence[_New], caller: str, now: datetime) -> None:

@@ -188,6 +188,7 @@ class Batch:
                     key=group.ready[end.line.attempt_id].job.key,
                     html_sha256=group.ready[end.line.attempt_id].prepared.html_sha256,
                     degraded=group.ready[end.line.attempt_id].prepared.degraded,
+                    content=group.ready[end.line.attempt_id].prepared.content,
                 )
                 for end in ends
             ],

@@ -20,9 +20,10 @@ from communications.agents.email import (
     new_message_id,
     thread_id,
 )
+from communications.agents.messaging import compose_message
 from communications.agents.reply_address import reply_address
 from communications.connectors.base import OutgoingMessage
-from communications.models import Communication
+from communications.models import Communication, TemplateVersion
 from communications.selectors.sending import SendJob
 from communications.services.checking import Cleared
 from core.choices import Channel
@@ -32,16 +33,42 @@ from preferences.links import LinkSubject, unsubscribe_url
 
 @dataclass(frozen=True)
 class Prepared:
-    """`degraded` says what went wrong with the HTML, empty when nothing did."""
+    """`degraded` says what went wrong with the text or the HTML, empty when nothing did. `content`: the text was made
+    only now, for a channel that it was not planned for; it is stored with the outcome."""
 
     message: OutgoingMessage
     html_sha256: str
     degraded: str
+    content: bytes | None = None
 
 
-def seal_content(composed: ComposedText, zone: str, key: SecretKey) -> bytes | None:
-    """What is stored of a composed text, with the zone that its times are written in."""
-    return seal(Communication, "content", vars(composed) | {"zone": zone}, key)
+@dataclass(frozen=True)
+class StoredContent:
+    """A composed text, the zone that its times are written in, and the channel that it was composed for."""
+
+    composed: ComposedText
+    zone: str
+    channel: Channel
+
+
+def compose_for(channel: Channel, version: TemplateVersion | None, facts: MessageFacts) -> ComposedText:
+    """The text of a message on `channel`. Never fails."""
+    return compose_text(version, facts) if channel is Channel.EMAIL else compose_message(facts, channel)
+
+
+def seal_content(
+    composed: ComposedText, zone: str, key: SecretKey, channel: Channel = Channel.EMAIL
+) -> bytes | None:
+    """What is stored of a composed text."""
+    where = {} if channel is Channel.EMAIL else {"channel": channel.value}
+    return seal(Communication, "content", vars(composed) | {"zone": zone} | where, key)
+
+
+def stored_content(job: SendJob) -> StoredContent:
+    """What was composed of the job, for whichever channel. Raises Unreadable."""
+    content = job.content()
+    zone, channel = content.pop("zone"), Channel(content.pop("channel", Channel.EMAIL))
+    return StoredContent(ComposedText(**content), zone, channel)
 
 
 def prepare(cleared: Cleared, *, attempt_id: UUID, now: datetime) -> Prepared:
@@ -53,10 +80,9 @@ def _prepare_email(cleared: Cleared, attempt_id: UUID, now: datetime) -> Prepare
     """The e-mail of a job. The subject and text are those composed when the request was accepted; the HTML is made
     from the pinned template version and the context."""
     job = cleared.job
-    content = job.content()
+    content, resealed = _content_for(job)
     # The zone of the stored text: the parts of one message never contradict each other.
-    zone = content.pop("zone")
-    composed = ComposedText(**content)
+    composed, zone = content.composed, content.zone
     html = compose_html(job.template_version, facts_of(job, zone), composed)
     domain = settings.SMTP_FROM_EMAIL.rpartition("@")[2]
     message_id = new_message_id(attempt_id, domain)
@@ -89,11 +115,35 @@ def _prepare_email(cleared: Cleared, attempt_id: UUID, now: datetime) -> Prepare
         ),
         html.sha256,
         html.degraded,
+        resealed,
     )
 
 
+def _prepare_sms(cleared: Cleared, attempt_id: UUID, _now: datetime) -> Prepared:
+    """One segment of text; whom it comes from belongs to the provider's account."""
+    content, resealed = _content_for(cleared.job)
+    message = OutgoingMessage(
+        attempt_id=attempt_id,
+        message_id="",
+        sender="",
+        recipient=cleared.contact_point.address,
+        payload=content.composed.text.encode(),
+    )
+    return Prepared(message, "", content.composed.degraded, resealed)
+
+
+def _content_for(job: SendJob) -> tuple[StoredContent, bytes | None]:
+    """The job's text for the channel that it goes out by; sealed again where it had been composed for another."""
+    stored = stored_content(job)
+    if stored.channel is job.channel or job.key is None:
+        return stored, None
+    composed = compose_for(job.channel, job.template_version, facts_of(job, stored.zone))
+    content = StoredContent(composed, stored.zone, job.channel)
+    return content, seal_content(composed, stored.zone, job.key, job.channel)
+
+
 _PREPARE: Final[Mapping[Channel, Callable[[Cleared, UUID, datetime], Prepared]]] = MappingProxyType(
-    {Channel.EMAIL: _prepare_email}
+    {Channel.EMAIL: _prepare_email, Channel.SMS: _prepare_sms}
 )
 
 
@@ -102,7 +152,8 @@ def recompose(job: SendJob) -> bytes | None:
     zone = job.preferences.zone.key
     if job.key is None or job.content()["zone"] == zone:
         return None
-    return seal_content(compose_text(job.template_version, facts_of(job, zone)), zone, job.key)
+    composed = compose_for(job.channel, job.template_version, facts_of(job, zone))
+    return seal_content(composed, zone, job.key, job.channel)
 
 
 def facts_of(job: SendJob, zone: str) -> MessageFacts:

@@ -15,7 +15,6 @@ from uuid import UUID, uuid4
 from django.db import connection, transaction
 
 from clients.models import Client
-from communications.agents.email import compose_text
 from communications.choices import Cause, ContentType, MessageType, PauseScope, Role, Status
 from communications.models import Communication, CommunicationRequest, DeliveryEvent, TemplateVersion
 from communications.rules import reasons
@@ -27,7 +26,7 @@ from communications.selectors.pauses import read_sending_gate
 from communications.selectors.sending import SendJob, load_jobs
 from communications.services import lifecycle
 from communications.services.checking import judge, show_refusals
-from communications.services.composing import message_facts, seal_content
+from communications.services.composing import compose_for, message_facts, seal_content
 from communications.services.dissolving import ACTOR, RELEASE_TASK, free_members
 from communications.services.lifecycle import Transition
 from communications.services.queue import DISPATCH_TASK
@@ -229,7 +228,7 @@ def _made_of(
         zone=zone,
         requested_at=now,
     )
-    composed = compose_text(version, facts)
+    composed = compose_for(first.channel, version, facts)
     shared: dict[str, Any] = {
         "client_id": first.client_id,
         "plan_id": first.row["plan_id"],
@@ -256,7 +255,7 @@ def _made_of(
         role=Role.PRIMARY,
         priority=priority_of(terms.urgency),
         status=Status.SCHEDULED,
-        content=seal_content(composed, zone, key),
+        content=seal_content(composed, zone, key, first.channel),
         metadata={"degraded": composed.degraded} if composed.degraded else {},
         due_at=now,
     )

@@ -28,6 +28,7 @@ _COLUMNS: dict[str, str] = {
     "channel": "text",
     "batch_key": "text",
     "digest_id": "uuid",
+    "content": "bytea",
     "due_at": "timestamptz",
     "failed_at": "timestamptz",
     "html_sha256": "text",

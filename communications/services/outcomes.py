@@ -39,6 +39,7 @@ class Ended:
     key: SecretKey | None = None
     html_sha256: str = ""
     degraded: str = ""
+    content: bytes | None = None
 
     @property
     def tells_all(self) -> bool:
@@ -217,6 +218,8 @@ def _transition(item: _Judged, actor: str, now: datetime) -> Transition:
     to, cause, changes = _next_status(item, now)
     if to is Status.SENT:
         changes |= _what_was_sent(item.ended)
+    if item.ended.content is not None:
+        changes["content"] = item.ended.content
     return Transition(
         communication_id=line.communication_id,
         to=to,

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from communications.choices import Cause, MessageType, Status, Urgency
+from communications.choices import Cause, MessageType, Role, Status, Urgency
 from communications.models import Communication
 from communications.rules.lifecycle import TABLE
 from communications.services import lifecycle
@@ -35,9 +35,9 @@ def a_command(**changes: Any) -> SubmitCommand:
 
 
 def a_communication(*, now: datetime | None = None, **changes: Any) -> Communication:
-    """A stored one, due at once unless the changes say otherwise."""
+    """A stored one (the primary of its request), due at once unless the changes say otherwise."""
     submitted = submit(command=a_command(**changes), caller="service:test", now=now or clock.now())
-    return Communication.objects.get(request_id=submitted.request_id)
+    return Communication.objects.get(request_id=submitted.request_id, role=Role.PRIMARY)
 
 
 def in_status(status: Status) -> Communication:

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from devstack.demo_checks import WORKFLOW, Told, find_problems, story, totals
+from devstack.demo_checks import WORKFLOW, Arrived, Told, find_problems, story, totals
 
 SENDER = "hello@planiva.example"
 FAILED = ["welcome", "budget_summary", "error_notification"]
@@ -18,6 +18,7 @@ def plan_of(number: int, types: list[str]) -> dict[str, Any]:
             "plan_id": f"plan-{number}",
             "client_name": "Priya Sharma",
             "client_email": f"priya-{number}@clients.example",
+            "client_phone": f"+91981234567{number}",
             "event_type": "wedding",
             "location": "Jaipur, India",
             "timezone": "Asia/Kolkata",
@@ -39,7 +40,13 @@ def detail_of(name: str, message_type: str) -> dict[str, Any]:
         "sent_at": "2026-11-21T03:30:00Z",
         "scheduled_at": "2026-11-21T03:30:00Z",
         "strategy": {"reasons": [{"code": "c", "text": "E-mail goes first."}]},
-        "attempts": [{"message_id": f"<{name}@planiva.example>", "delivery_status": "accepted"}],
+        "attempts": [
+            {
+                "message_id": f"<{name}@planiva.example>",
+                "provider_message_id": "",
+                "delivery_status": "accepted",
+            }
+        ],
     }
 
 
@@ -56,11 +63,21 @@ def demo() -> dict[str, Any]:
             rows.append({"communication_id": name, "status": "sent", "channel": "email"})
             to = [plan["request"]["client_email"]]
             mails.append({"message_id": f"<{name}@planiva.example>", "from": SENDER, "to": to})
-    return {"told": told, "listed": listed, "mails": mails}
+    text = {
+        **detail_of("beside", "vendor_options"),
+        "channel": "sms",
+        "attempts": [{"message_id": "", "provider_message_id": "SM1", "delivery_status": "accepted"}],
+    }
+    plan = told[2].plan
+    told.insert(3, Told(plan, "vendor_options", text, companion=True))
+    listed["client-0"].append({"communication_id": "beside", "status": "sent", "channel": "sms"})
+    texts = [{"provider_id": "SM1", "to": plan["request"]["client_phone"]}]
+    return {"told": told, "listed": listed, "mails": mails, "texts": texts}
 
 
 def problems(all_: dict[str, Any]) -> list[str]:
-    return find_problems(all_["told"], all_["listed"], all_["mails"], sender=SENDER)
+    arrived = Arrived(all_["mails"], all_["texts"])
+    return find_problems(all_["told"], all_["listed"], arrived, sender=SENDER)
 
 
 def test_no_problem_when_all_agree() -> None:
@@ -88,6 +105,14 @@ def send_a_stray(all_: dict[str, Any]) -> None:
 
 def send_to_another(all_: dict[str, Any]) -> None:
     all_["mails"][0]["to"] = ["someone@else.example"]
+
+
+def lose_a_text(all_: dict[str, Any]) -> None:
+    all_["texts"].clear()
+
+
+def text_a_stranger(all_: dict[str, Any]) -> None:
+    all_["texts"].append({"provider_id": "SM2", "to": "+919800000000"})
 
 
 def send_as_another(all_: dict[str, Any]) -> None:
@@ -130,12 +155,14 @@ def forget_the_error(all_: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lose_a_mail, "client-1, error_notification: 0 mails with our Message-ID"),
-        (send_twice, "client-0, welcome: 2 mails with our Message-ID"),
-        (send_a_stray, "1 mails to the demo's clients have no communication"),
+        (lose_a_mail, "client-1, error_notification: 0 messages of ours arrived"),
+        (lose_a_text, "client-0, vendor_options: 0 messages of ours arrived"),
+        (text_a_stranger, "1 messages to the demo's clients have no communication"),
+        (send_twice, "client-0, welcome: 2 messages of ours arrived"),
+        (send_a_stray, "1 messages to the demo's clients have no communication"),
         (send_to_another, "went to another address"),
         (send_as_another, "does not come from"),
-        (list_another_row, "client-0: the API lists 6 communications, expected these 5"),
+        (list_another_row, "client-0: the API lists 7 communications, expected these 6"),
         (list_none, "client-0: the API lists 0 communications"),
         (leave_in_doubt, "client-0, welcome: it is in_doubt, expected sent"),
         (fail_to_render, "its template failed"),
@@ -183,12 +210,13 @@ def test_totals_are_the_contract_of_the_json_line() -> None:
     all_ = demo()
     rows = [row for each in all_["listed"].values() for row in each]
 
-    assert totals(all_["told"], rows, len(all_["mails"]), []) == {
+    assert totals(all_["told"], rows, Arrived(all_["mails"], all_["texts"]), []) == {
         "ok": True,
         "requests": 8,
-        "communications": 8,
-        "by_status": {"sent": 8},
-        "by_channel": {"email": 8},
+        "communications": 9,
+        "by_status": {"sent": 9},
+        "by_channel": {"email": 8, "sms": 1},
         "smtp_received": 8,
+        "texts_received": 1,
         "problems": [],
     }

@@ -81,6 +81,7 @@ CLIENTS: Final = (
             "client_id": "demo-client-aroha",
             "client_name": "Aroha Ngata",
             "client_email": "aroha.ngata@clients.example",
+            "client_phone": "+64211234567",
             "timezone": "Pacific/Auckland",
             "event_type": "birthday",
             "event_date": "",

@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from sandbox.smtp.behaviour import BehaviourError, Control, parse_behaviour
+from sandbox.fields import BehaviourError
+from sandbox.smtp.behaviour import Control, parse_behaviour
 from sandbox.smtp.store import MessageStore
 from sandbox.web import HttpError, Request, Response, Route, json_response
 

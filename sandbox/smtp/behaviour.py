@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from sandbox.fields import MAX_COUNT, MAX_SECONDS, BehaviourError, Share, given_fields, number, word
+
 
 class Mode(StrEnum):
     ACCEPT = "accept"
@@ -21,12 +23,6 @@ class Stage(StrEnum):
     END_OF_DATA = "end_of_data"
 
 
-class BehaviourError(ValueError):
-    """Says in a sentence what is allowed."""
-
-
-MAX_SECONDS = 3600
-MAX_COUNT = 1_000_000_000
 MAX_TEXT_CHARACTERS = 400  # a reply line has at most 512 octets (RFC 5321 §4.5.3.1.5)
 
 
@@ -74,68 +70,40 @@ class Control:
 
     def __init__(self) -> None:
         self.current = Behaviour()
-        self._carried = 0.0
+        self._share = Share()
 
     def set(self, behaviour: Behaviour) -> None:
         self.current = behaviour
-        self._carried = 0.0
+        self._share = Share()
 
     def draw(self, stage: Stage) -> Behaviour | None:
-        """The behaviour if the message that has reached `stage` is one it applies to; counts that message.
-
-        The share is spread evenly (error diffusion), so the same run fails the same messages every time.
-        """
+        """The behaviour if the message that has reached `stage` is one it applies to; counts that message."""
         behaviour = self.current
         if behaviour.acts_at is not stage:
             return None
         if behaviour.count is not None:
             left = behaviour.count - 1
             self.current = replace(behaviour, count=left) if left else Behaviour()
-        self._carried += behaviour.ratio
-        if self._carried < 1 - 1e-9:
-            return None
-        self._carried -= 1
-        return behaviour
+        return behaviour if self._share.is_next(behaviour.ratio) else None
 
 
 def parse_behaviour(body: object) -> Behaviour:
     """Checks what the control API was given; `BehaviourError` names the field. null means the default."""
-    if not isinstance(body, dict):
-        raise BehaviourError('Send one JSON object, for example {"mode": "refuse", "code": 550}.')
-    given = {name: value for name, value in body.items() if value is not None}
-    unknown = sorted(set(given) - set(Behaviour.__slots__))
-    if unknown:
-        raise BehaviourError(f"{unknown[0]} is not a field. Allowed: {', '.join(Behaviour.__slots__)}.")
+    given = given_fields(body, tuple(Behaviour.__slots__), example='{"mode": "refuse", "code": 550}')
     if "mode" not in given:
         raise BehaviourError(f"mode is missing. Allowed: {', '.join(Mode)}.")
-    code = int(_number(given, "code", 400, 599, whole=True)) if "code" in given else Behaviour().code
+    code = int(number(given, "code", 400, 599, whole=True)) if "code" in given else Behaviour().code
     return Behaviour(
-        mode=Mode(_word(given, "mode", Mode)),
+        mode=Mode(word(given, "mode", Mode)),
         code=code,
         text=_text(given, code),
-        stage=Stage(_word(given, "stage", Stage)) if "stage" in given else Stage.RCPT,
-        seconds=float(_number(given, "seconds", 0, MAX_SECONDS))
+        stage=Stage(word(given, "stage", Stage)) if "stage" in given else Stage.RCPT,
+        seconds=float(number(given, "seconds", 0, MAX_SECONDS))
         if "seconds" in given
         else Behaviour().seconds,
-        ratio=float(_number(given, "ratio", 0, 1)) if "ratio" in given else 1.0,
-        count=int(_number(given, "count", 1, MAX_COUNT, whole=True)) if "count" in given else None,
+        ratio=float(number(given, "ratio", 0, 1)) if "ratio" in given else 1.0,
+        count=int(number(given, "count", 1, MAX_COUNT, whole=True)) if "count" in given else None,
     )
-
-
-def _word(given: Mapping[str, object], name: str, allowed: type[StrEnum]) -> str:
-    value = given[name]
-    if not isinstance(value, str) or value not in list(allowed):
-        raise BehaviourError(f"{name} must be one of: {', '.join(allowed)}.")
-    return value
-
-
-def _number(given: Mapping[str, object], name: str, low: int, high: int, *, whole: bool = False) -> float:
-    value = given[name]
-    kinds = int if whole else (int, float)
-    # JSON's NaN compares false with everything and is refused here too; True is an int to Python.
-    if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
-        raise BehaviourError(f"{name} must be a {'whole ' if whole else ''}number from {low} to {high}.")
-    return value
 
 
 def _text(given: Mapping[str, object], code: int) -> str:

@@ -72,6 +72,7 @@ def test_killed_and_started_again_on_the_same_ports_it_has_every_mail(tmp_path):
         process.kill()
         process.wait()
     ports = ["--http-port", str(facts["http_port"]), "--smtp-port", str(facts["smtp_port"])]
+    ports += ["--twilio-port", facts["twilio_url"].rpartition(":")[2]]
     with started(tmp_path, *ports) as process:
         assert json.loads(process.stdout.readline()) == facts
         assert listed(facts) == ["<1@example.com>"]

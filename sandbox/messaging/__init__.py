@@ -1,0 +1,1 @@
+"""What the stand-ins of the messaging providers share: behaviours, what arrived, and callbacks."""

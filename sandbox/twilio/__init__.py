@@ -1,0 +1,1 @@
+"""Twilio's Programmable Messaging, as far as the product uses it."""
