@@ -15,6 +15,7 @@ _SEE_HISTORY: Final = frozenset(
         "clients.view_contactpoint",
         "clients.view_plan",
         "preferences.view_clientpreferences",
+        "preferences.view_consententry",
         "communications.view_communication",
         "communications.view_communicationrequest",
         "communications.view_deliveryattempt",
@@ -28,6 +29,11 @@ _PAUSE: Final = frozenset({"communications.add_pause", "communications.change_pa
 _REVEAL: Final = frozenset({"clients.reveal_contact"})
 _REVEAL_WITH_REASON: Final = frozenset({"clients.reveal_contact_with_reason"})
 _SEND: Final = frozenset({"communications.add_communicationrequest", "core.change_attentionitem"})
+_SET_PREFERENCES: Final = frozenset({"preferences.change_clientpreferences"})
+_SEE_SUPPRESSIONS: Final = frozenset({"preferences.view_suppression"})
+_SUPPRESS: Final = frozenset(
+    {"preferences.add_suppression", "preferences.change_suppression", "preferences.export_suppression"}
+)
 _SEE_AUDIT: Final = frozenset({"core.view_auditentry"})
 _PEOPLE_AND_PROVIDERS: Final = frozenset(
     {
@@ -46,16 +52,23 @@ _PEOPLE_AND_PROVIDERS: Final = frozenset(
     }
 )
 
-_DAILY_WORK: Final = _SEE_HISTORY | _SEE_CONTENTS | _SEE_TEMPLATES | _REVEAL | _SEND
+_DAILY_WORK: Final = _SEE_HISTORY | _SEE_CONTENTS | _SEE_TEMPLATES | _REVEAL | _SEND | _SET_PREFERENCES
+_SWITCHES: Final = _SEE_PAUSES | _PAUSE | _SEE_SUPPRESSIONS | _SUPPRESS
 
 ROLES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
-        "administrator": _DAILY_WORK | _SEE_PAUSES | _PAUSE | _SEE_AUDIT | _PEOPLE_AND_PROVIDERS,
-        "manager": _DAILY_WORK | _SEE_PAUSES | _PAUSE,
+        "administrator": _DAILY_WORK | _SWITCHES | _SEE_AUDIT | _PEOPLE_AND_PROVIDERS,
+        "manager": _DAILY_WORK | _SWITCHES,
         "agent": _DAILY_WORK,
         "analyst": _SEE_HISTORY | _SEE_TEMPLATES,
         "auditor": (
-            _SEE_HISTORY | _SEE_CONTENTS | _SEE_TEMPLATES | _SEE_PAUSES | _REVEAL_WITH_REASON | _SEE_AUDIT
+            _SEE_HISTORY
+            | _SEE_CONTENTS
+            | _SEE_TEMPLATES
+            | _SEE_PAUSES
+            | _SEE_SUPPRESSIONS
+            | _REVEAL_WITH_REASON
+            | _SEE_AUDIT
         ),
     }
 )

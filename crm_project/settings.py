@@ -304,6 +304,8 @@ SPECTACULAR_SETTINGS = {
         "RequestStatusEnum": "communications.api.answers.REQUEST_STATUSES",
         "AttemptStatusEnum": "communications.choices.AttemptStatus",
         "ComponentStatusEnum": "core.health.HealthStatus",
+        "FrequencyEnum": "preferences.choices.Frequency",
+        "OriginEnum": "preferences.api.answers.ORIGINS",
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -8,6 +8,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/crm/", include("core.api.urls")),
     path("api/crm/", include("communications.api.urls")),
+    path("api/crm/", include("preferences.api.urls")),
 ]
 
 handler400 = "core.api.problems.bad_request"

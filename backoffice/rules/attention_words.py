@@ -75,6 +75,13 @@ _WORDS: Final[Mapping[str, AttentionWords]] = MappingProxyType(
             Weight.BAD,
             "warning",
         ),
+        "preferences_refused": AttentionWords(
+            "Accepted preferences could not be stored",
+            "They came while the database was away, and their program believes that they hold. Ask the client, and set "
+            "them by hand.",
+            Weight.BAD,
+            "warning",
+        ),
         "spool_parked": AttentionWords(
             "An accepted request stands aside",
             "It failed again and again while it was being stored. The runbook says how to go on.",

@@ -14,6 +14,7 @@ from communications.selectors.detail import CommunicationDetail, RequestOutcome
 from communications.selectors.history import HistoryPage
 from core.api.fields import StrictChoiceField
 from core.choices import Channel, Purpose
+from preferences.choices import ConsentSource
 
 _Answer = serializers.Serializer[Any]
 # Of a whole request, as its caller is told: its primary's, or that it waits for the database.
@@ -162,6 +163,20 @@ class EventSerializer(_Answer):
     recorded_at = serializers.DateTimeField()
 
 
+class ConsentBasisSerializer(_Answer):
+    """What allowed the newest call of the provider."""
+
+    channel = StrictChoiceField(choices=Channel)
+    source = StrictChoiceField(choices=ConsentSource)  # type: ignore[assignment]  # DRF's base has this name
+    actor = serializers.CharField()
+    occurred_at = serializers.DateTimeField()
+    wording = serializers.CharField(help_text="Version of the words.")
+    words = serializers.CharField(help_text="What the client read, or what was told on their behalf.")
+    entry_id = serializers.IntegerField(
+        allow_null=True, help_text="Of the ledger; null: the address is older than it."
+    )
+
+
 class CommunicationDetailSerializer(CommunicationSerializer):
     content = ContentSerializer()
     context = serializers.JSONField(  # type: ignore[assignment]  # DRF's base has an attribute of this name
@@ -178,6 +193,9 @@ class CommunicationDetailSerializer(CommunicationSerializer):
     resent_as = serializers.UUIDField(allow_null=True, help_text="The later one that repeats this one.")
     members = serializers.ListField(
         child=serializers.UUIDField(), help_text="Of a digest: the communications that it brings together."
+    )
+    consent = ConsentBasisSerializer(
+        allow_null=True, help_text="Who allowed it, when, with which words; null while nothing was sent."
     )
 
 
@@ -199,6 +217,7 @@ def detail_answer(detail: CommunicationDetail, rule: MessageTypeRule) -> dict[st
             "resent_as": detail.resent_as,
             "digest": entry.digest,
             "members": [member.id for member in detail.members],
+            "consent": detail.consent,
         }
     ).data
 

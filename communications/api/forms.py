@@ -11,9 +11,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
+from clients.references import client_reference_problem, plan_reference_problem
 from communications.choices import MessageType, Status, Urgency
 from communications.rules.message_types import MESSAGE_TYPES
-from communications.rules.references import client_reference_problem, plan_reference_problem
 from communications.selectors.history import MAX_LIMIT, MAX_OFFSET, HistoryFilters
 from communications.services.commands import ClientData, Idempotency, SubmitCommand
 from core.api.fields import (

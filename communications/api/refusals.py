@@ -3,8 +3,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from clients.references import plan_reference_problem
 from communications.choices import AttentionKind, MessageType
-from communications.rules.references import plan_reference_problem
 from core import attention
 from core.errors import FieldProblem
 

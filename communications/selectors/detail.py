@@ -10,12 +10,13 @@ from django.db.models import OuterRef, Subquery
 from clients.addresses import mask
 from clients.choices import CONTACT_KIND_OF
 from clients.models import ContactPoint
-from communications.choices import MessageType, Role, Status
+from communications.choices import AttemptStatus, MessageType, Role, Status
 from communications.models import Communication, CommunicationRequest, DeliveryAttempt, DeliveryEvent
 from communications.selectors.history import CommunicationEntry, open_entries, sealed_entries, with_last_error
 from core.choices import Channel
 from core.errors import NotFound
 from core.sealing import SecretKey, load_keys, unseal
+from preferences.selectors.ledger import Basis, basis_of
 
 
 def request_exists(request_id: UUID) -> bool:
@@ -34,7 +35,8 @@ class AttemptEntry:
 class CommunicationDetail:
     """`text` and `context` are None once the client was erased, and where contents were not asked for. `payloads`
     holds what providers told with an event, in their words, by the event's id. `resent_as`: the later one that
-    repeats it. `members`: what it brings together, of a digest."""
+    repeats it. `members`: what it brings together, of a digest. `consent`: what allowed the newest call; None: there was
+    none, or nothing is known."""
 
     entry: CommunicationEntry
     text: str | None
@@ -45,6 +47,7 @@ class CommunicationDetail:
     payloads: Mapping[int, Any]
     resent_as: UUID | None
     members: Sequence[Communication] = ()
+    consent: Basis | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ def get_communication(communication_id: UUID, *, contents: bool = True) -> Commu
     key = load_keys([row.client.data_key_id]).get(row.client.data_key_id) if contents else None
     content = _open(Communication, "content", row.content, key) or {}
     events = list(row.events.order_by("id"))
+    attempts = list(row.attempts.order_by("number"))
     return CommunicationDetail(
         entry=(open_entries if contents else sealed_entries)([row])[0],
         text=content.get("text"),
@@ -76,7 +80,7 @@ def get_communication(communication_id: UUID, *, contents: bool = True) -> Commu
         strategy=row.request.strategy,
         attempts=[
             AttemptEntry(attempt, _open(DeliveryAttempt, "error_message", attempt.error_message, key))
-            for attempt in row.attempts.order_by("number")
+            for attempt in attempts
         ],
         events=events,
         payloads={
@@ -86,6 +90,20 @@ def get_communication(communication_id: UUID, *, contents: bool = True) -> Commu
         },
         resent_as=row.later_id,
         members=members(row) if row.message_type == MessageType.DIGEST else (),
+        consent=_basis(row, attempts),
+    )
+
+
+def _basis(row: Communication, attempts: Sequence[DeliveryAttempt]) -> Basis | None:
+    called = [each for each in attempts if each.delivery_status != AttemptStatus.NOT_CALLED]
+    if not called:
+        return None
+    newest = called[-1]
+    return basis_of(
+        client_id=row.client_id,
+        contact_point_id=newest.contact_point_id,
+        channel=Channel(newest.channel),
+        at=newest.started_at,
     )
 
 

@@ -10,10 +10,10 @@ from django.conf import settings
 from clients.addresses import address_index, normalise_email, normalise_phone
 from clients.choices import ContactKind
 from clients.models import Client, Plan
+from clients.references import is_address
 from clients.services import register
 from clients.services.register import ContactDetails, PlanDetails, Registered, Registration
 from communications.rules.context import Context, can_be_read
-from communications.rules.references import is_address
 from communications.selectors.activity import Activity
 from communications.services.commands import SubmitCommand
 from communications.services.strategy_facts import Known

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.test import Client as Browser
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
@@ -25,6 +26,7 @@ from core import clock
 from core.choices import Channel
 from core.models import AttentionItem
 from core.models.outbox import OutboxEvent
+from core.tests.api.callers import service
 from core.tests.races import Call, wait_until
 from preferences.choices import ConsentSource, ConsentState, SuppressionReason
 from preferences.models import ClientPreferences, ConsentEntry
@@ -264,3 +266,40 @@ class TestInFlight:
         dispatch_due()
         row.refresh_from_db()
         assert (row.status, len(smtp.messages())) == (Status.SENT, 1)
+
+    def test_who_allowed_a_message_when_and_with_which_words(self, smtp: Sandbox) -> None:
+        context = {"client_email": "priya@example.com", "subject": "News", "message": "Call us."}
+        row = a_communication(context=context)
+        assert service().get(f"/api/crm/communications/{row.id}").json()["consent"] is None
+        dispatch_due()
+        say(row.client_id)
+        found = service().get(f"/api/crm/communications/{row.id}").json()["consent"]
+        entry = ConsentEntry.objects.get(is_default=True)
+        assert found == {
+            "channel": "email",
+            "source": "planner",
+            "actor": "service:test",
+            "occurred_at": found["occurred_at"],
+            "wording": wordings.CONTACT_DATA,
+            "words": wordings.WORDINGS[wordings.CONTACT_DATA],
+            "entry_id": entry.id,
+        }
+        say(row.client_id, ConsentState.GRANTED)
+        again = a_communication(
+            client_reference=row.client.reference, plan_reference=row.plan.reference, dedup_key="next",
+            message_type=MessageType.CUSTOM, context=context,
+        )  # fmt: skip
+        dispatch_due()
+        found = service().get(f"/api/crm/communications/{again.id}").json()["consent"]
+        assert (found["source"], found["actor"]) == ("page", "client:page")
+        assert found["words"] == wordings.WORDINGS[wordings.UNSUBSCRIBE]
+
+    def test_mails_from_before_the_ledger_say_that_the_address_allowed_them(self, smtp: Sandbox) -> None:
+        row = a_communication()
+        dispatch_due()
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE crm_consent_entries DISABLE TRIGGER USER")
+            cursor.execute("DELETE FROM crm_consent_entries")
+            cursor.execute("ALTER TABLE crm_consent_entries ENABLE TRIGGER crm_consent_entries_append_only")
+        found = service().get(f"/api/crm/communications/{row.id}").json()["consent"]
+        assert (found["source"], found["entry_id"]) == ("planner", None)

@@ -54,6 +54,7 @@ def test_everything_about_one(planner):
         "resent_from",
         "resent_as",
         "members",
+        "consent",
     }
     assert answer["content"]["subject"] == answer["subject"]
     assert "Priya Sharma" in answer["content"]["text"]
@@ -101,7 +102,7 @@ def test_it_takes_the_same_few_queries_however_much_happened(planner):
         an_attempt(row, number, "451 try later")
     with CaptureQueriesContext(connection) as many:
         planner.get(path(row))
-    assert len(few) == len(many) <= 6
+    assert len(few) == len(many) <= 7
 
 
 def test_one_that_does_not_exist(planner):

@@ -39,6 +39,15 @@ class ApiCaller:
             "POST", path, data, content_type=content_type, headers={**self.headers, **headers}
         )
 
+    def patch(self, path, body=None, **headers):
+        return self.client.generic(
+            "PATCH",
+            path,
+            json.dumps(body or {}).encode(),
+            content_type="application/json",
+            headers={**self.headers, **headers},
+        )
+
 
 def service(*scopes, name="planning-agent"):
     claims = Claims(account_name=name, scopes=frozenset(scopes) if scopes else ALL_SCOPES)

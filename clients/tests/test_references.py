@@ -1,6 +1,6 @@
 import pytest
 
-from communications.rules.references import (
+from clients.references import (
     client_reference_problem,
     is_address,
     is_nobody,
