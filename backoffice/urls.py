@@ -1,7 +1,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from backoffice.web import clients, find, next_up, providers, sign_in, today
+from backoffice.web import clients, find, next_up, providers, sign_in, suppressions, today
 
 app_name = "backoffice"
 urlpatterns = [
@@ -16,6 +16,11 @@ urlpatterns = [
     path("providers/", providers.providers, name="providers"),
     path("providers/pause/", providers.pause, name="pause"),
     path("providers/pauses/<uuid:pause_id>/resume/", providers.lift, name="lift"),
+    path("suppressions/", suppressions.suppressions, name="suppressions"),
+    path("suppressions/add/", suppressions.add, name="add_suppression"),
+    path("suppressions/import/", suppressions.take_in, name="import_suppressions"),
+    path("suppressions/export/", suppressions.export, name="export_suppressions"),
+    path("suppressions/<uuid:suppression_id>/release/", suppressions.release, name="release_suppression"),
     path("login/", sign_in.SignIn.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
 ]

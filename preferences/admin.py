@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from core.admin import ReadOnlyAdmin
-from preferences.models import ClientPreferences
+from preferences.models import ClientPreferences, ConsentEntry, Suppression
 
 
 @admin.register(ClientPreferences)
@@ -19,3 +19,22 @@ class ClientPreferencesAdmin(ReadOnlyAdmin):
     )
     list_select_related = ("client",)
     search_fields = ("=client__reference",)
+
+
+@admin.register(ConsentEntry)
+class ConsentEntryAdmin(ReadOnlyAdmin):
+    list_display = ("client", "channel", "purpose", "state", "source", "wording", "occurred_at")
+    list_filter = ("channel", "state", "source")
+    list_select_related = ("client",)
+    search_fields = ("=client__reference",)
+    hidden = ("ip",)
+
+
+@admin.register(Suppression)
+class SuppressionAdmin(ReadOnlyAdmin):
+    """Looked at here; added and released on the page Suppressions, which says so to the queue."""
+
+    list_display = ("channel", "reason", "occurred_at", "created_by", "released_at", "release_reason")
+    list_filter = ("channel", "reason")
+    search_fields = ("=address_index",)
+    hidden = ("address", "address_index")

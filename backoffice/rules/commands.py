@@ -63,6 +63,13 @@ COMMANDS: Final = (
         permission="communications.view_pause",
         keywords="pause stop resume channels circuits",
     ),
+    Command(
+        "Suppressions",
+        "cancelled",
+        "backoffice:suppressions",
+        permission="preferences.view_suppression",
+        keywords="opted out blocked addresses import export list",
+    ),
     Command("Records", "records", "admin:index", keywords="admin tables"),
     SIGN_OUT,
 )

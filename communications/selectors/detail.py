@@ -35,8 +35,8 @@ class AttemptEntry:
 class CommunicationDetail:
     """`text` and `context` are None once the client was erased, and where contents were not asked for. `payloads`
     holds what providers told with an event, in their words, by the event's id. `resent_as`: the later one that
-    repeats it. `members`: what it brings together, of a digest. `consent`: what allowed the newest call; None: there was
-    none, or nothing is known."""
+    repeats it. `members`: what it brings together, of a digest. `consent`: what allowed the newest call; None: there
+    was none, or nothing is known."""
 
     entry: CommunicationEntry
     text: str | None

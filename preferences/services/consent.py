@@ -84,7 +84,8 @@ def record_statements(*, statements: Sequence[NewStatement], actor: str, now: da
 def _named(statements: Sequence[NewStatement]) -> dict[UUID, ContactPoint]:
     ids = {each.contact_point_id for each in statements if each.contact_point_id is not None}
     clients = {each.client_id for each in statements}
-    return ContactPoint.objects.filter(client_id__in=clients).in_bulk(ids) if ids else {}
+    rows = ContactPoint.objects.filter(client_id__in=clients).defer("address")
+    return rows.in_bulk(ids) if ids else {}
 
 
 def _points_of(points: Points, client_id: UUID) -> dict[ContactKind, ContactPoint]:
@@ -169,7 +170,7 @@ class _After:
 def _follow_addresses(new: Iterable[NewStatement], after: _After, actor: str, now: datetime) -> None:
     """Suppress the addresses of those who are opted out now, and release those of who opted in. The planner's word is
     about its client, and not about who else has the address."""
-    closed: list[Address] = []
+    closed: list[tuple[NewStatement, ContactPoint]] = []
     opened: set[tuple[Channel, str]] = set()
     for said in new:
         if said.source is ConsentSource.PLANNER or said.purpose is not Purpose.SERVICE:
@@ -178,11 +179,17 @@ def _follow_addresses(new: Iterable[NewStatement], after: _After, actor: str, no
         if is_open:
             opened |= {(said.channel, point.address_index) for point in points}
         else:
-            closed += [
-                Address(said.channel, point.address_index, point.address, said.occurred_at)
-                for point in points
-            ]
-    suppress(closed, actor=actor, now=now)
+            closed += [(said, point) for point in points]
+    # The addresses themselves, which were not read before.
+    whole = ContactPoint.objects.in_bulk({point.id for _, point in closed})
+    suppress(
+        [
+            Address(said.channel, point.address_index, whole[point.id].address, said.occurred_at)
+            for said, point in closed
+        ],
+        actor=actor,
+        now=now,
+    )
     release_opted_out(addresses=opened, actor=actor, now=now)
 
 
