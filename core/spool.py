@@ -1,14 +1,16 @@
 """The spool: what was accepted while the database was away waits, sealed, in the broker's server, and is stored
 in its order when the database is back (engine.md §When parts fail, REL-5).
 
-Each app registers how its kind of entry is stored. An entry is stored once: its row in crm_spooled_entries and
-what it leads to are one transaction, and it leaves the stream only after the commit.
+Each app registers how its kind of entry is stored: many together, as they would be one by one. An entry is stored
+once: its row in crm_spooled_entries and what it leads to are one transaction, and it leaves the stream only after the
+commit.
 """
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any, Final
 from uuid import UUID
 
@@ -31,6 +33,8 @@ logger = get_logger("spool")
 DRAIN_TASK: Final = "core.drain_spool"
 PARKED: Final = "spool_parked"
 KEPT_FOR: Final = timedelta(days=30)
+# So many entries are stored by one transaction.
+BATCH = 200
 _FAILURES_BEFORE_PARKING: Final = 3
 # One that took its worker down so often, without a word, is not tried again.
 _TRIES_BEFORE_PARKING: Final = 10
@@ -65,9 +69,10 @@ class Added:
     differs: bool = False
 
 
-# Stores an entry inside the transaction that marks it as dealt with; `now` is the product's clock. False: it turned
-# out not to be possible, and the handler has told whom it concerns. What it raises is a failure and rolls back.
-Handler = Callable[[Entry, datetime], bool]
+# Stores entries in their order, inside the transaction that marks them as dealt with; `now` is the product's clock.
+# False for one: it turned out not to be possible, and the handler has told whom it concerns. What it raises is a
+# failure and rolls all of them back; they are then given to it one by one.
+Handler = Callable[[Sequence[Entry], datetime], Sequence[bool]]
 
 _handlers: dict[str, Handler] = {}
 
@@ -147,64 +152,110 @@ def count_parked() -> int:
 def drain(*, seconds: float = 5.0) -> int:
     """Stores what waits, in its order; returns how many entries left the stream.
 
-    Any number of workers may run it: the row of an entry lets one at a time through, and the next entry is read only
-    when the one before is gone. It stops at an entry that fails, to try again with the next sweep, and at once
+    Any number of workers may run it: the rows of entries let one at a time through, and others are read only when
+    those before them are gone. It stops at an entry that fails, to try again with the next sweep, and at once
     when the database is away.
     """
     if not is_configured():
         return 0
     stream, until, done = _stream(), time.monotonic() + seconds, 0
     try:
-        while (place := stream.first()) is not None:
+        while places := stream.list_waiting(BATCH):
             if time.monotonic() > until:
                 ring(DRAIN_TASK)
                 break
-            if not _deal_with(stream, place):
+            left, goes_on = _deal_with(stream, places, until)
+            done += left
+            if not goes_on:
                 break
-            done += 1
     except StreamError as error:
         # What was stored is known by its row; what was not waits on.
         logger.warning("spool not drained, the broker is away", error=error)
     return done
 
 
-def _deal_with(stream: Stream, place: Place) -> bool:
+def _deal_with(stream: Stream, places: Sequence[Place], until: float) -> tuple[int, bool]:
+    """How many of the first of them have left the stream, stored or parked, and whether the next may be tried now."""
+    together = _untried(stream, places)
+    if len(together) > 1:
+        stream.count_tries(together)
+        try:
+            _store(stream, together)
+        except Exception as error:
+            # One of them fails: which, is found out one by one, and costs the others none of their tries.
+            stream.count_tries(together, by=-1)
+            if _is_outage(error):
+                return 0, False
+            logger.warning("entries not stored together", count=len(together))
+        else:
+            return len(together), True
+    left = 0
+    for place in together or places[:1]:
+        if time.monotonic() > until:
+            break
+        if not _deal_with_one(stream, place):
+            return left, False
+        left += 1
+    return left, True
+
+
+def _untried(stream: Stream, places: Sequence[Place]) -> list[Place]:
+    """The first of them that are of one kind and were never tried: one that took its worker down is tried alone."""
+    kind, tries = _text(places[0], "kind"), stream.tries_of(places)
+    untried = takewhile(
+        lambda each: not each[1] and _text(each[0], "kind") == kind, zip(places, tries, strict=True)
+    )
+    return [place for place, _ in untried]
+
+
+def _deal_with_one(stream: Stream, place: Place) -> bool:
     """True: the entry has left the stream, stored or parked."""
-    tries = stream.count_try(place)
+    stream.count_tries([place])
+    (tries,) = stream.tries_of([place])
     if tries > _TRIES_BEFORE_PARKING:
         return _park(stream, place)
     try:
-        kept = _store(place)
+        _store(stream, [place])
     except Exception as error:
         # Whatever it is, the entries behind it must get their turn.
-        if isinstance(error, DATABASE_AWAY) and is_away():
-            stream.count_try(place, by=-1)
+        if _is_outage(error):
+            stream.count_tries([place], by=-1)
             return False
         logger.exception("entry not stored", request_id=_text(place, "id"))
         return tries >= _FAILURES_BEFORE_PARKING and _park(stream, place)
-    if not kept:
-        stream.forget(_text(place, "once"))
-    stream.remove(place)
     return True
 
 
-def _store(place: Place) -> bool:
-    entry = _open(place)
+def _is_outage(error: Exception) -> bool:
+    return isinstance(error, DATABASE_AWAY) and is_away()
+
+
+def _store(stream: Stream, places: Sequence[Place]) -> None:
+    """Those of one kind, all or none; then they leave the stream."""
+    entries = [_open(place) for place in places]
     with transaction.atomic():
-        if not _is_first(entry):
-            return True
-        return _handlers[entry.kind](entry, clock.now())
+        ours = _take(entries)
+        kept = _handlers[entries[0].kind](ours, clock.now()) if ours else []
+    refused = {entry.id for entry, is_kept in zip(ours, kept, strict=True) if not is_kept}
+    stream.forget([_text(place, "once") for place in places if UUID(_text(place, "id")) in refused])
+    stream.remove(places)
 
 
-def _is_first(entry: Entry) -> bool:
-    """Waits for another worker that is at it; False if that, or an earlier one, has stored it."""
+def _take(entries: Sequence[Entry]) -> list[Entry]:
+    """Those that nobody has stored. Waits for another worker that is at it."""
+    columns = [(entry.id, entry.kind, entry.caller, entry.received_at) for entry in entries]
     with connection.cursor() as sql:
+        # In their order, so that two workers wait for each other and never in a ring.
         sql.execute(
             "INSERT INTO crm_spooled_entries (id, kind, caller, received_at, settled_at)"
-            " VALUES (%s, %s, %s, %s, clock_timestamp()) ON CONFLICT DO NOTHING",
-            [entry.id, entry.kind, entry.caller, entry.received_at],
+            " SELECT id, kind, caller, received_at, clock_timestamp()"
+            " FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[])"
+            " WITH ORDINALITY AS given(id, kind, caller, received_at, place)"
+            " ORDER BY place ON CONFLICT DO NOTHING RETURNING id",
+            [list(values) for values in zip(*columns, strict=True)],
         )
-        return bool(sql.rowcount == 1)
+        ours = {row[0] for row in sql.fetchall()}
+    return [entry for entry in {entry.id: entry for entry in entries}.values() if entry.id in ours]
 
 
 def _park(stream: Stream, place: Place) -> bool:

@@ -6,7 +6,7 @@ entry a name led to. The braces in the name keep them in one slot of a cluster.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -109,8 +109,9 @@ class Stream:
         entry_id, _, fingerprint = answer.decode().partition(" ")
         return Known(UUID(entry_id), fingerprint)
 
-    def forget(self, once: str) -> None:
-        self._server.delete(self._once + once)
+    def forget(self, names: Sequence[str]) -> None:
+        if names:
+            self._server.delete(*(self._once + once for once in names))
 
     def count_waiting(self) -> int:
         self.last_seen_waiting = int(self._server.xlen(self._waiting))
@@ -119,24 +120,29 @@ class Stream:
     def count_parked(self) -> int:
         return int(self._server.xlen(self._parked))
 
-    def first(self) -> Place | None:
-        found = _places(self._server.xrange(self._waiting, count=1))
-        return found[0] if found else None
-
     def list_waiting(self, limit: int) -> list[Place]:
         return _places(self._server.xrange(self._waiting, count=limit))
 
     def list_parked(self, limit: int) -> list[Place]:
         return _places(self._server.xrange(self._parked, count=limit))
 
-    def count_try(self, place: Place, *, by: int = 1) -> int:
-        """Counted in the server, so that it outlives the worker."""
-        return int(self._server.hincrby(self._tries, place.position, by))
+    def tries_of(self, places: Sequence[Place]) -> list[int]:
+        return [
+            int(count or 0) for count in self._server.hmget(self._tries, [place.position for place in places])
+        ]
 
-    def remove(self, place: Place) -> None:
+    def count_tries(self, places: Sequence[Place], *, by: int = 1) -> None:
+        """Counted in the server, so that it outlives the worker."""
         pipeline = self._server.pipeline(transaction=True)
-        pipeline.xdel(self._waiting, place.position)
-        pipeline.hdel(self._tries, place.position)
+        for place in places:
+            pipeline.hincrby(self._tries, place.position, by)
+        pipeline.execute()
+
+    def remove(self, places: Sequence[Place]) -> None:
+        positions = [place.position for place in places]
+        pipeline = self._server.pipeline(transaction=True)
+        pipeline.xdel(self._waiting, *positions)
+        pipeline.hdel(self._tries, *positions)
         pipeline.execute()
 
     def park(self, place: Place) -> None:

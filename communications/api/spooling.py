@@ -1,8 +1,9 @@
 """Requests that come while the database is away: checked as far as that goes without it, spooled, and stored later
 by the same form that every request passes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,16 +12,17 @@ from rest_framework.exceptions import ValidationError
 from communications.api.forms import idempotency_of, submit_command
 from communications.choices import AttentionKind
 from communications.rules.context import normalise_context
-from communications.selectors.detail import request_exists
+from communications.selectors.detail import existing_requests
 from communications.services import idempotency
-from communications.services.commands import Idempotency, SubmitCommand
+from communications.services.commands import Idempotency, Submission, SubmitCommand
 from communications.services.recipient import contact_details
-from communications.services.submit import Submitted, submit
+from communications.services.submit import Submitted, submit_many
 from core import attention, spool
 from core.api.problems import field_problems
 from core.errors import Conflict, Invalid
 
 KIND: Final = "communication"
+_Refusal = Invalid | Conflict | ValidationError
 
 
 def register() -> None:
@@ -50,36 +52,56 @@ def spool_request(
     return Submitted(added.id, duplicate=not added.new)
 
 
-def store_spooled(entry: spool.Entry, now: datetime) -> bool:
-    """Submits it under the id that its caller was told; a handler of the spool.
+def store_spooled(entries: Sequence[spool.Entry], now: datetime) -> list[bool]:
+    """Submits them under the ids that their callers were told; a handler of the spool.
 
-    When it goes out is decided by `now`, the time of storing: what the caller wished for at `received_at` may not be
+    When one goes out is decided by `now`, the time of storing: what the caller wished for at `received_at` may not be
     allowed any more. A request that cannot be stored becomes an item for staff: its caller believes that it can.
     """
-    if request_exists(entry.id):
-        return True  # the database went away after the commit and before the answer
+    # The database may have gone away after the commit and before the answer.
+    stored = existing_requests([entry.id for entry in entries])
+    kept = {entry.id: True for entry in entries}
+    # One after the other where callers change, so that their order holds.
+    for caller, theirs in groupby((entry for entry in entries if entry.id not in stored), _caller_of):
+        for entry, refusal in _submit(list(theirs), caller, now):
+            kept[entry.id] = False
+            _tell_staff(entry, refusal, now)
+    return list(kept.values())
+
+
+def _caller_of(entry: spool.Entry) -> str:
+    return entry.caller
+
+
+def _submit(entries: Sequence[spool.Entry], caller: str, now: datetime) -> list[tuple[spool.Entry, _Refusal]]:
+    """Those that were refused."""
+    refused: list[tuple[spool.Entry, _Refusal]] = []
+    sound: list[tuple[spool.Entry, Submission]] = []
+    for entry in entries:
+        try:
+            sound.append((entry, _submission(entry)))
+        except (Invalid, ValidationError) as refusal:
+            refused.append((entry, refusal))
+    outcomes = submit_many(submissions=[submission for _, submission in sound], caller=caller, now=now)
+    for (entry, _), outcome in zip(sound, outcomes, strict=True):
+        if isinstance(outcome, Conflict) and outcome.code == idempotency.KEY_IN_USE:
+            raise outcome  # its caller repeats it at this moment
+        if not isinstance(outcome, Submitted):
+            refused.append((entry, outcome))
+    return refused
+
+
+def _submission(entry: spool.Entry) -> Submission:
     body = entry.body["request"]
-    try:
-        submit(
-            command=submit_command(body),
-            caller=entry.caller,
-            now=now,
-            idempotency_key=idempotency_of(entry.body["key"], body),
-            request_id=entry.id,
-        )
-    except (Invalid, ValidationError) as refusal:
-        codes = sorted({f"{problem.field}:{problem.code}" for problem in field_problems(refusal)})
-    except Conflict as refusal:
-        if refusal.code == idempotency.KEY_IN_USE:
-            raise  # its caller repeats it at this moment
+    return Submission(submit_command(body), idempotency_of(entry.body["key"], body), entry.id)
+
+
+def _tell_staff(entry: spool.Entry, refusal: _Refusal, now: datetime) -> None:
+    body: Mapping[str, Any] = entry.body["request"]
+    if isinstance(refusal, Conflict):
         codes = [refusal.code]
     else:
-        return True
-    _tell_staff(entry, body, codes, now)
-    return False
-
-
-def _tell_staff(entry: spool.Entry, body: Mapping[str, Any], codes: list[str], now: datetime) -> None:
+        codes = sorted({f"{problem.field}:{problem.code}" for problem in field_problems(refusal)})
     attention.raise_item(
         kind=AttentionKind.ACCEPTED_THEN_REFUSED,
         dedupe_key=str(entry.id),

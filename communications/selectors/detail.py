@@ -19,8 +19,9 @@ from core.sealing import SecretKey, load_keys, unseal
 from preferences.selectors.ledger import Basis, basis_of
 
 
-def request_exists(request_id: UUID) -> bool:
-    return CommunicationRequest.objects.filter(id=request_id).exists()
+def existing_requests(request_ids: Collection[UUID]) -> set[UUID]:
+    """Those of these ids that are there."""
+    return set(CommunicationRequest.objects.filter(id__in=request_ids).values_list("id", flat=True))
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ settings.CRM_SPOOL_NAME = {name!r}
 import django
 django.setup()
 from core import spool
+spool.BATCH = 4
 spool.drain(seconds=60)
 """
 
@@ -43,8 +44,9 @@ def test_killed_in_the_middle_three_times(settings, smtp, tmp_path):
             worker.wait()
         assert spool.count_waiting() > 0, "the kill came in the middle"
     spool.drain(seconds=600)
-    stored = CommunicationRequest.objects.order_by("created_at").values_list("id", flat=True)
+    stored = SpooledEntry.objects.order_by("settled_at").values_list("id", flat=True)
     assert list(stored) == [entry.id for entry in entries]
+    assert set(CommunicationRequest.objects.values_list("id", flat=True)) == set(stored)
     assert (spool.count_waiting(), spool.count_parked()) == (0, 0)
     while dispatch_due():
         pass

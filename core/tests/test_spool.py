@@ -32,14 +32,17 @@ class Storing:
 
     def __init__(self):
         self.stored = []
+        self.calls = []
         self.fails_at = {}
         self.refuses = set()
 
-    def __call__(self, entry, now):
-        if entry.body in self.fails_at:
-            raise self.fails_at[entry.body]
-        self.stored.append(entry)
-        return entry.body not in self.refuses
+    def __call__(self, entries, now):
+        for entry in entries:
+            if entry.body in self.fails_at:
+                raise self.fails_at[entry.body]
+        self.stored += entries
+        self.calls.append(len(entries))
+        return [entry.body not in self.refuses for entry in entries]
 
     @property
     def bodies(self):
@@ -129,7 +132,7 @@ def test_an_entry_that_was_stored_and_not_removed_is_stored_once(storing):
     entry = an_entry()
     spool.add(entry=entry)
     with transaction.atomic():
-        assert spool._is_first(entry)
+        assert spool._take([entry]) == [entry]
     assert spool.drain() == 1
     assert (storing.stored, counts()) == ([], (0, 0))
 
@@ -150,6 +153,56 @@ def test_one_that_fails_waits_then_is_parked_and_lets_the_others_by(storing):
     assert (storing.bodies, counts()) == (["one", "two", "bad"], (0, 0))
     item.refresh_from_db()
     assert item.resolved_by == "system:settled"
+
+
+def test_many_are_stored_by_few_transactions(storing, monkeypatch):
+    """REL-5: thousands that wait hold sending back for seconds."""
+    monkeypatch.setattr(spool, "BATCH", 4)
+    for number in range(10):
+        add(number)
+    assert spool.drain() == 10
+    assert (storing.bodies, storing.calls) == (list(range(10)), [4, 4, 2])
+    assert SpooledEntry.objects.count() == 10
+
+
+def test_kinds_are_stored_apart_and_in_their_order(storing, monkeypatch):
+    monkeypatch.setitem(spool._handlers, "other", storing)
+    for number, kind in enumerate((KIND, KIND, "other", KIND)):
+        add(number, kind=kind)
+    assert spool.drain() == 4
+    assert (storing.bodies, storing.calls) == ([0, 1, 2, 3], [2, 1, 1])
+
+
+def test_those_behind_one_that_fails_keep_their_tries_and_their_order(storing, monkeypatch):
+    for body in ("one", "bad", "two", "three"):
+        add(body)
+    storing.fails_at["bad"] = RuntimeError()
+    spool.drain()
+    assert spool._stream().tries_of(spool._stream().list_waiting(9)) == [1, 0, 0]
+    spool.drain()
+    spool.drain()
+    assert (storing.bodies, storing.calls) == (["one", "two", "three"], [1, 2])  # the last two together again
+    assert counts() == (0, 1)
+
+
+def test_after_a_worker_that_died_they_are_tried_alone(storing):
+    """Whichever of them took it down does so alone the next time."""
+    for number in range(3):
+        add(number)
+    stream = spool._stream()
+    stream.count_tries(stream.list_waiting(2))
+    assert spool.drain() == 3
+    assert (storing.bodies, storing.calls) == ([0, 1, 2], [1, 1, 1])
+
+
+def test_one_that_waits_twice_is_stored_once(storing):
+    entry = an_entry()
+    for _ in range(2):
+        spool.add(entry=entry)
+        spool._stream().forget([spool._text(spool._stream().list_waiting(1)[0], "once")])
+    assert counts() == (2, 0)
+    assert spool.drain() == 2
+    assert storing.stored == [entry]
 
 
 def test_a_failure_leaves_nothing_behind_it(storing):
@@ -179,7 +232,7 @@ def test_one_that_takes_its_worker_down_each_time_is_parked_in_the_end(storing):
     add()
     stream = spool._stream()
     for _ in range(10):
-        stream.count_try(stream.first())
+        stream.count_tries(stream.list_waiting(1))
     assert spool.drain() == 1
     assert (storing.stored, counts()) == ([], (0, 1))
 
@@ -208,13 +261,14 @@ def test_a_new_key_in_front_of_the_old_one_opens_what_waits(storing, settings):
 def test_two_workers_store_each_entry_once_and_in_order(monkeypatch):
     inside, go_on, seen = Gate(), Gate(), []
 
-    def slowly(entry, now):
+    def slowly(entries, now):
         inside.open()
         go_on.wait()
-        seen.append(entry.body)
-        return True
+        seen.extend(entry.body for entry in entries)
+        return [True] * len(entries)
 
     monkeypatch.setitem(spool._handlers, KIND, slowly)
+    monkeypatch.setattr(spool, "BATCH", 3)
     for number in range(20):
         add(number)
     workers = [Call(spool.drain) for _ in range(2)]
