@@ -25,7 +25,7 @@ from core.errors import Unavailable
 from core.logs import get_logger
 from core.models.spool import SpooledEntry
 from core.sealing import seal_for_installation, unseal_for_installation
-from core.spool_stream import Known, Place, Stream, StreamError, has_stream, stream_at
+from core.spool_stream import Known, Place, Stream, StreamError, ToAdd, has_stream, stream_at
 from core.wake import ring
 
 logger = get_logger("spool")
@@ -82,6 +82,11 @@ def register(kind: str, handler: Handler) -> None:
     _handlers[kind] = handler
 
 
+def each(handler: Callable[[Entry, datetime], bool]) -> Handler:
+    """The handler of a kind whose entries are few: given to `handler` one after the other."""
+    return lambda entries, now: [handler(entry, now) for entry in entries]
+
+
 def is_configured() -> bool:
     """Whether the broker's server has streams; RabbitMQ has none."""
     return has_stream(settings.BROKER_URL)
@@ -92,10 +97,34 @@ def _stream() -> Stream:
 
 
 def add(*, entry: Entry, once: Once | None = None) -> Added:
-    """Seals the entry and appends it. Raises Unavailable when that cannot be done either, or it is full.
+    """As `add_many` for one."""
+    (added,) = add_many([(entry, once)])
+    return added
 
-    Without `once` its own id is the name, so that adding it again after a lost answer is harmless.
+
+def add_many(entries: Sequence[tuple[Entry, Once | None]]) -> list[Added]:
+    """Seals the entries and appends them, all or none. Raises Unavailable when that cannot be done either, or it is
+    full.
+
+    Without a name of its own the id of an entry is the name, so that adding it again after a lost answer is harmless.
     """
+    if not entries:
+        return []
+    sealed = [_sealed(entry, once) for entry, once in entries]
+    try:
+        found = _stream().add(sealed)
+    except (StreamError, OSError) as error:
+        logger.warning("spool not available", error=error)
+        raise Unavailable(
+            "Neither the database nor its stand-in can take this right now. Nothing was stored; try again after "
+            "Retry-After seconds."
+        ) from error
+    added = [_added(each.known_as, known) for each, known in zip(sealed, found, strict=True)]
+    logger.info("entries spooled", count=sum(each.new for each in added))
+    return added
+
+
+def _sealed(entry: Entry, once: Once | None) -> ToAdd:
     name, fingerprint = (f"name {once.name}", once.fingerprint) if once else (f"id {entry.id}", "")
     once_key = keyed_hash(f"{entry.caller}\n{name}", purpose="spool_once")
     received_at = entry.received_at.isoformat()
@@ -109,18 +138,13 @@ def add(*, entry: Entry, once: Once | None = None) -> Added:
             _seal_place(str(entry.id), entry.kind, entry.caller, received_at), entry.body
         ),
     }
-    try:
-        known = _stream().add(fields, once=once_key, known_as=Known(entry.id, fingerprint))
-    except (StreamError, OSError) as error:
-        logger.warning("spool not available", error=error)
-        raise Unavailable(
-            "Neither the database nor its stand-in can take this right now. Nothing was stored; try again after "
-            "Retry-After seconds."
-        ) from error
+    return ToAdd(fields, once_key, Known(entry.id, fingerprint))
+
+
+def _added(ours: Known, known: Known | None) -> Added:
     if known is None:
-        logger.info("entry spooled")
-        return Added(entry.id, new=True)
-    return Added(known.entry_id, new=False, differs=known.fingerprint != fingerprint)
+        return Added(ours.entry_id, new=True)
+    return Added(known.entry_id, new=False, differs=known.fingerprint != ours.fingerprint)
 
 
 def holds_back() -> bool:

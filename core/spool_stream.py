@@ -23,14 +23,24 @@ MAX_WAITING: Final = 100_000
 ONCE_FOR: Final = timedelta(hours=24)
 _SCHEMES: Final = ("redis://", "rediss://", "unix://")
 
-# One script, so that a name is never remembered without its entry, nor an entry added twice under one name.
+# One script, so that a name is never remembered without its entry, nor an entry added twice under one name; and so that
+# of several entries all are added or none. Behind the limit, the time and their number of fields come the entries: what
+# is remembered of each, then its fields.
 _ADD: Final = """
-local known = redis.call('GET', KEYS[2])
-if known then return known end
-if redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[1]) then return redis.error_reply('FULL') end
-redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
-redis.call('XADD', KEYS[1], '*', unpack(ARGV, 4))
-return false
+local size, new = tonumber(ARGV[3]), 0
+for at = 2, #KEYS do new = new + 1 - redis.call('EXISTS', KEYS[at]) end
+if new > 0 and redis.call('XLEN', KEYS[1]) + new > tonumber(ARGV[1]) then return redis.error_reply('FULL') end
+local answers = {}
+for at = 2, #KEYS do
+  local first = 4 + (at - 2) * (size + 1)
+  local known = redis.call('GET', KEYS[at])
+  if not known then
+    redis.call('SET', KEYS[at], ARGV[first], 'EX', ARGV[2])
+    redis.call('XADD', KEYS[1], '*', unpack(ARGV, first + 1, first + size))
+  end
+  answers[at - 1] = known or ''
+end
+return answers
 """
 # Moves one entry from a stream to the end of another, whole or not at all.
 _MOVE: Final = """
@@ -59,6 +69,15 @@ class Known:
 
     entry_id: UUID
     fingerprint: str
+
+
+@dataclass(frozen=True)
+class ToAdd:
+    """An entry to add, unless the name `once` led to one within a day. All entries have the same fields."""
+
+    fields: Mapping[str, str | bytes]
+    once: str
+    known_as: Known
 
 
 def has_stream(broker_url: str) -> bool:
@@ -90,24 +109,26 @@ class Stream:
         self._tries, self._once = f"{keys}:tries", f"{keys}:once:"
         self.last_seen_waiting: int | None = None
 
-    def add(self, fields: Mapping[str, str | bytes], *, once: str, known_as: Known) -> Known | None:
-        """Adds an entry at the end, unless the name `once` led to one within a day: that is returned."""
-        flat = [part for item in fields.items() for part in item]
-        remembered = f"{known_as.entry_id} {known_as.fingerprint}"
-        answer = self._server.eval(
+    def add(self, entries: Sequence[ToAdd]) -> list[Known | None]:
+        """Adds them at the end, all or none, but for those whose name led to another within a day: for each of these
+        what it led to."""
+        names = [self._once + entry.once for entry in entries]
+        flat: list[str | bytes] = []
+        for entry in entries:
+            flat.append(f"{entry.known_as.entry_id} {entry.known_as.fingerprint}")
+            flat += [part for field in entry.fields.items() for part in field]
+        size = 2 * len(entries[0].fields)
+        answers = self._server.eval(
             _ADD,
-            2,
+            1 + len(names),
             self._waiting,
-            self._once + once,
+            *names,
             MAX_WAITING,
-            remembered,
             int(ONCE_FOR.total_seconds()),
+            size,
             *flat,
         )
-        if answer is None:
-            return None
-        entry_id, _, fingerprint = answer.decode().partition(" ")
-        return Known(UUID(entry_id), fingerprint)
+        return [_known(answer.decode()) if answer else None for answer in answers]
 
     def forget(self, names: Sequence[str]) -> None:
         if names:
@@ -155,6 +176,11 @@ class Stream:
         """Deletes what was parked longer ago than that, by the server's ids, which are milliseconds."""
         oldest = int((time.time() - older_than.total_seconds()) * 1000)
         return int(self._server.xtrim(self._parked, minid=str(oldest), approximate=False))
+
+
+def _known(remembered: str) -> Known:
+    entry_id, _, fingerprint = remembered.partition(" ")
+    return Known(UUID(entry_id), fingerprint)
 
 
 def _places(rows: list[tuple[bytes, Mapping[bytes, bytes]]]) -> list[Place]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import uuid4
 
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
@@ -74,18 +75,22 @@ def submission_of(item: Any) -> Submission | Refusal:
         return item
     try:
         form = BulkItemSerializer.checked(item)
-        body = {name: value for name, value in item.items() if name != "idempotency_key"}
-        key = idempotency_of(form.get("idempotency_key"), body, field="idempotency_key")
+        key = idempotency_of(form.get("idempotency_key"), body_of(item), field="idempotency_key")
     except (ValidationError, Invalid) as refusal:
         return refusal
-    return Submission(command_of(form), key)
+    return Submission(command_of(form), key, uuid4())
+
+
+def body_of(item: Mapping[str, Any]) -> dict[str, Any]:
+    """An item as it would be sent alone, with its key in the header."""
+    return {name: value for name, value in item.items() if name != "idempotency_key"}
 
 
 def bulk_answer(
     outcomes: Sequence[Submitted | Refusal], lines: Mapping[Any, Sequence[Communication]], *, path: str
 ) -> dict[str, Any]:
     """In the form of BulkAnswerSerializer, made by hand: a serializer would take as long as storing the requests.
-    `lines`: the communications of duplicates."""
+    `lines`: the communications of duplicates. What waits for the database has none yet."""
     results = [_result(index, outcome, lines, path) for index, outcome in enumerate(outcomes)]
     statuses = [result["status"] for result in results]
     new, again = statuses.count(202), statuses.count(200)
@@ -110,6 +115,6 @@ def _result(
         "duplicate": outcome.duplicate,
         "communications": [
             brief_line(row)
-            for row in (outcome.made.communications if outcome.made else lines[outcome.request_id])
+            for row in (outcome.made.communications if outcome.made else lines.get(outcome.request_id, ()))
         ],
     }

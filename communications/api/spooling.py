@@ -2,10 +2,11 @@
 by the same form that every request passes."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any, Final
-from uuid import UUID
+from uuid import uuid4
 
 from rest_framework.exceptions import ValidationError
 
@@ -14,7 +15,7 @@ from communications.choices import AttentionKind
 from communications.rules.context import normalise_context
 from communications.selectors.detail import existing_requests
 from communications.services import idempotency
-from communications.services.commands import Idempotency, Submission, SubmitCommand
+from communications.services.commands import Submission
 from communications.services.recipient import contact_details
 from communications.services.submit import Submitted, submit_many
 from core import attention, spool
@@ -30,25 +31,53 @@ def register() -> None:
     spool.register(KIND, store_spooled)
 
 
-def spool_request(
-    *, body: Any, command: SubmitCommand, caller: str, request_id: UUID, idempotency_key: Idempotency | None
-) -> Submitted:
-    """Accept a request whose submitting met a database that is away. `body` is what `command` was read from.
+@dataclass(frozen=True, slots=True)
+class ToSpool:
+    """A request whose submitting met a database that is away. `body` is what `submission`, which has an id, was read
+    from."""
 
-    The same `Idempotency-Key` gets the same answer, as it does with the database. Raises Invalid for what can be told
-    without it, and Unavailable when the spool is away too.
+    body: Any
+    submission: Submission
+
+
+def spool_requests(requests: Sequence[ToSpool], *, caller: str) -> list[Submitted | Invalid]:
+    """What becomes of each, in their order: refused for what can be told without the database, or accepted.
+
+    The same `Idempotency-Key` gets the same answer, as it does with the database. Raises Unavailable when the spool is
+    away too; then none is accepted.
     """
-    contact_details(command, normalise_context(command.context, plan_reference=command.plan_reference))
-    key = idempotency_key.key if idempotency_key else None
+    outcomes: list[Submitted | Invalid | None] = []
+    entries = []
+    for request in requests:
+        command = request.submission.command
+        try:
+            contact_details(
+                command, normalise_context(command.context, plan_reference=command.plan_reference)
+            )
+        except Invalid as refusal:
+            outcomes.append(refusal)
+        else:
+            outcomes.append(None)
+            entries.append(_entry(request, caller))
+    added = iter(spool.add_many(entries))
+    return [
+        _accepted(next(added), request.submission) if outcome is None else outcome
+        for request, outcome in zip(requests, outcomes, strict=True)
+    ]
+
+
+def _entry(request: ToSpool, caller: str) -> tuple[spool.Entry, spool.Once | None]:
+    key = request.submission.idempotency_key
+    body = {"request": request.body, "key": key.key if key else None}
     entry = spool.Entry(
-        request_id, KIND, caller, received_at=datetime.now(UTC), body={"request": body, "key": key}
+        request.submission.request_id or uuid4(), KIND, caller, received_at=datetime.now(UTC), body=body
     )
-    once = (
-        spool.Once(idempotency_key.key, idempotency.body_hash(idempotency_key)) if idempotency_key else None
-    )
-    added = spool.add(entry=entry, once=once)
-    if added.differs:
-        raise idempotency.key_reused()
+    return entry, spool.Once(key.key, idempotency.body_hash(key)) if key else None
+
+
+def _accepted(added: spool.Added, submission: Submission) -> Submitted | Invalid:
+    if added.differs and submission.idempotency_key is not None:
+        return idempotency.key_reused(submission.idempotency_key.field)
     return Submitted(added.id, duplicate=not added.new)
 
 

@@ -21,12 +21,12 @@ from communications.api.forms import (
     submit_command,
 )
 from communications.api.refusals import Refused, note_refusals
-from communications.api.spooling import spool_request
+from communications.api.spooling import ToSpool, spool_requests
 from communications.choices import MessageType
 from communications.rules.message_types import MESSAGE_TYPES
 from communications.selectors.detail import get_communication, get_request_outcome, is_waiting
 from communications.selectors.history import list_communications
-from communications.services.commands import Idempotency, SubmitCommand
+from communications.services.commands import Idempotency, Submission, SubmitCommand
 from communications.services.submit import Submitted, submit
 from core import clock, spool
 from core.api.base import ApiView
@@ -108,14 +108,11 @@ class CommunicationsView(ApiView):
             if not spool.is_configured():
                 raise
             # Also after a commit whose answer was lost: the entry then finds its request stored.
-            submitted = spool_request(
-                body=body,
-                command=command,
-                caller=caller,
-                request_id=request_id,
-                idempotency_key=idempotency_key,
-            )
-            return submitted, answers.accepted_answer(submitted.request_id, duplicate=submitted.duplicate)
+            request = ToSpool(body, Submission(command, idempotency_key, request_id))
+            (accepted,) = spool_requests([request], caller=caller)
+            if isinstance(accepted, Invalid):
+                raise accepted from None
+            return accepted, answers.accepted_answer(accepted.request_id, duplicate=accepted.duplicate)
         rule = MESSAGE_TYPES[MessageType(outcome.request.message_type)]
         return submitted, answers.request_answer(outcome, rule, duplicate=submitted.duplicate)
 

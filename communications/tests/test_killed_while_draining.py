@@ -35,8 +35,7 @@ def test_killed_in_the_middle_three_times(settings, smtp, tmp_path):
         spool.Entry(uuid4(), KIND, "service:test", datetime.now(UTC), {"request": a_body(), "key": None})
         for _ in range(TOTAL)
     ]
-    for entry in entries:
-        spool.add(entry=entry)
+    spool.add_many([(entry, None) for entry in entries])
     for kills in range(1, 4):
         with a_worker(smtp, tmp_path, WORKER.format(name=settings.CRM_SPOOL_NAME)) as worker:
             wait_until(lambda kills=kills: SpooledEntry.objects.count() >= kills * TOTAL // 5)

@@ -119,6 +119,32 @@ def test_a_name_is_free_again_once_its_entry_was_refused(storing):
     assert add("one", once=Once("a name")).new
 
 
+def test_many_are_added_in_their_order_and_a_name_counts_among_them(storing):
+    names = [None, Once("a name", "x"), None, Once("a name", "x"), Once("a name", "y")]
+    entries = [an_entry(number) for number in range(5)]
+    added = spool.add_many(list(zip(entries, names, strict=True)))
+    assert [(each.new, each.differs) for each in added] == [
+        (True, False),
+        (True, False),
+        (True, False),
+        (False, False),
+        (False, True),
+    ]
+    assert added[3].id == added[4].id == entries[1].id
+    spool.drain()
+    assert storing.bodies == [0, 1, 2]
+
+
+def test_many_that_do_not_fit_are_none(monkeypatch):
+    """Nothing of a call that was told 503 is stored behind its caller's back."""
+    monkeypatch.setattr(spool_stream, "MAX_WAITING", 3)
+    add()
+    with pytest.raises(Unavailable):
+        spool.add_many([(an_entry(number), None) for number in range(3)])
+    assert counts() == (1, 0)
+    assert len(spool.add_many([(an_entry(number), None) for number in range(2)])) == 2
+
+
 def test_a_full_spool_takes_nothing_more(monkeypatch):
     monkeypatch.setattr(spool_stream, "MAX_WAITING", 1)
     add()

@@ -4,11 +4,13 @@ import time
 from uuid import uuid4
 
 import pytest
+from django.db import OperationalError
 
 from communications.choices import Status
 from communications.models import Communication, CommunicationRequest, IdempotencyKey
 from communications.selectors import detail
 from communications.services import idempotency
+from communications.services import submit as submitting
 from communications.services.commands import Idempotency
 from communications.services.dispatch import dispatch_due
 from communications.services.submit import submit
@@ -221,3 +223,88 @@ def test_a_request_takes_the_id_that_it_is_given():
     identifier = uuid4()
     submitted = submit(command=a_command(), caller="service:test", now=clock.now(), request_id=identifier)
     assert (submitted.request_id, CommunicationRequest.objects.get().id) == (identifier, identifier)
+
+
+class TestManyAtOnce:
+    """POST communications/bulk without the database: each request as if it had come alone."""
+
+    def send(self, planner, *items):
+        with database_away():
+            response = planner.post(f"{PATH}/bulk", list(items))
+        assert response.status_code == 200, response.content
+        return response.json()
+
+    def test_each_is_accepted_and_stored_under_the_id_that_was_told(self, planner, smtp):
+        items = [a_body() for _ in range(3)]
+        answer = self.send(planner, *items)
+        assert (answer["accepted"], answer["duplicates"], answer["refused"]) == (3, 0, 0)
+        told = [result["request_id"] for result in answer["results"]]
+        assert all(
+            (result["status"], result["duplicate"], result["communications"]) == (202, False, [])
+            for result in answer["results"]
+        )
+        assert not CommunicationRequest.objects.exists()
+        assert spool.drain() == 3
+        stored = CommunicationRequest.objects.in_bulk(told)
+        assert {str(key) for key in stored} == set(told)
+        by_plan = {str(row.id): row.plan.reference for row in stored.values()}
+        assert [by_plan[identifier] for identifier in told] == [item["plan_id"] for item in items]
+        assert dispatch_due() == 3
+        assert len(smtp.messages()) == 3
+
+    def test_what_is_wrong_is_refused_beside_what_is_not(self, planner):
+        answer = self.send(
+            planner,
+            a_body(message_type="song"),
+            a_body(),
+            a_body(client={"email": "nobody"}),
+            a_body(context={"event_date": "tomorrow"}),
+        )
+        assert [result["status"] for result in answer["results"]] == [422, 202, 422, 422]
+        assert spool.count_waiting() == 1
+
+    def test_keys_of_items_hold_and_are_the_same_as_the_header(self, planner):
+        body = a_body()
+        first = self.send(planner, {**body, "idempotency_key": "one"}, {**body, "idempotency_key": "one"})
+        assert [result["status"] for result in first["results"]] == [202, 200]
+        told = first["results"][0]["request_id"]
+        assert first["results"][1]["request_id"] == told
+        alone = post_without_database(planner, body, **{"Idempotency-Key": "one"}).json()
+        assert (alone["request_id"], alone["duplicate"]) == (told, True)
+        other = self.send(planner, {**a_body(), "idempotency_key": "one"})
+        assert codes_of_item(other["results"][0]) == {"idempotency_key"}
+        assert spool.drain() == 1
+        assert planner.post(PATH, body, **{"Idempotency-Key": "one"}).json()["request_id"] == told
+
+    def test_those_stored_before_it_went_away_are_not_stored_again(self, planner, monkeypatch):
+        """It goes away in the middle: the first turn is committed, nobody was told."""
+        body = a_body()
+        second = a_body(client_id=body["client_id"], plan_id=body["plan_id"], message_type="custom")
+        second["context"] = {"message": "See you on Monday."}
+        taken = []
+        take = submitting._take
+
+        def until_it_goes(turn, caller, now):
+            if taken:
+                raise OperationalError
+            taken.append(turn)
+            return take(turn, caller, now)
+
+        monkeypatch.setattr(submitting, "_take", until_it_goes)
+        answer = planner.post(f"{PATH}/bulk", [body, second]).json()
+        monkeypatch.undo()
+        assert [result["status"] for result in answer["results"]] == [202, 202]
+        assert CommunicationRequest.objects.count() == 1
+        assert spool.drain() == 2
+        told = {result["request_id"] for result in answer["results"]}
+        assert {str(key) for key in CommunicationRequest.objects.values_list("id", flat=True)} == told
+
+    def test_without_the_spool_none_is_accepted(self, planner, settings):
+        settings.BROKER_URL = "redis+socket:///nowhere.sock"
+        with database_away():
+            response = planner.post(f"{PATH}/bulk", [a_body(), a_body()])
+        assert_problem(response, 503, "unavailable")
+
+
+def codes_of_item(result):
+    return {problem["field"].lower().replace("-", "_") for problem in result["problem"]["errors"]}
