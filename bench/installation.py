@@ -18,12 +18,10 @@ from devstack.environment import Environment
 from devstack.errors import StackError
 from devstack.postgres import start_postgres
 from devstack.project_settings import service_settings, stack_settings
-from devstack.stack import Programs
+from devstack.stack import PORTS, Programs
 from devstack.state import keep_ports
 from devstack.supervisor import ROOT, Supervisor
 from devstack.valkey import start_valkey
-
-PORTS = ("web", "sandbox", "smtp")
 
 
 @dataclass

@@ -1,6 +1,8 @@
 """Who may do what: tokens, sessions, scopes (SEC-7)."""
 
+import time
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth.models import User
@@ -21,6 +23,15 @@ def bearer(token):
 
 def test_a_token_is_checked_without_the_database():
     assert service().get("/api/crm/probe").json() == {"caller": "service:planning-agent"}
+
+
+def test_a_token_that_was_good_ends_at_its_time(monkeypatch):
+    """Its signature is checked once by each process; its end, every time."""
+    caller = bearer(issue_access_token(CLAIMS, lifetime=timedelta(minutes=5)))
+    assert [caller.get("/api/crm/probe").status_code for _ in range(2)] == [200, 200]
+    later = time.time() + 301
+    monkeypatch.setattr("core.service_tokens.time", SimpleNamespace(time=lambda: later))
+    assert_problem(caller.get("/api/crm/probe"), 401, "token_expired")
 
 
 def test_head_is_a_get_without_a_body():
