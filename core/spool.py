@@ -77,14 +77,15 @@ Handler = Callable[[Sequence[Entry], datetime], Sequence[bool]]
 _handlers: dict[str, Handler] = {}
 
 
-def register(kind: str, handler: Handler) -> None:
-    """Called when the app is ready; the name is for good, entries carry it."""
+def register(kind: str, handler: Callable[[Entry, datetime], bool]) -> None:
+    """Called when the app is ready; the name is for good, entries carry it. For kinds whose entries are few: each is
+    given to the handler by itself."""
+    register_many(kind, lambda entries, now: [handler(entry, now) for entry in entries])
+
+
+def register_many(kind: str, handler: Handler) -> None:
+    """As `register`, for kinds whose entries may be thousands and are stored together."""
     _handlers[kind] = handler
-
-
-def each(handler: Callable[[Entry, datetime], bool]) -> Handler:
-    """The handler of a kind whose entries are few: given to `handler` one after the other."""
-    return lambda entries, now: [handler(entry, now) for entry in entries]
 
 
 def is_configured() -> bool:

@@ -28,7 +28,7 @@ _Refusal = Invalid | Conflict | ValidationError
 
 def register() -> None:
     """Called once, when the app is ready."""
-    spool.register(KIND, store_spooled)
+    spool.register_many(KIND, store_spooled)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ class LinkAction:
 
 def register() -> None:
     """Called once, when the app is ready."""
-    spool.register(KIND, spool.each(_store_spooled))
+    spool.register(KIND, _store_spooled)
 
 
 def obey(action: LinkAction) -> None:
