@@ -1,5 +1,6 @@
 """Preferences, to look at; the pages that change them also check them and tell the queue."""
 
+from django.apps import apps
 from django.contrib import admin
 
 from core.admin import ReadOnlyAdmin
@@ -17,6 +18,15 @@ class ClientPreferencesAdmin(ReadOnlyAdmin):
         "pause_until",
         "frequency",
     )
+    list_select_related = ("client",)
+    search_fields = ("=client__reference",)
+
+
+@admin.register(apps.get_model("preferences", "ClientPreferencesHistory"))
+class ClientPreferencesHistoryAdmin(ReadOnlyAdmin):
+    """What stood there before each change."""
+
+    list_display = ("pgh_created_at", "client", "preferred_channels", "timezone", "pause_until", "frequency")
     list_select_related = ("client",)
     search_fields = ("=client__reference",)
 
