@@ -27,6 +27,7 @@ _COPIED: dict[str, tuple[str, ...]] = {
     "crm_plans": ("id", "client_id"),
     "crm_communication_requests": ("id", "client_id", "plan_id"),
     "crm_communications": ("id", "request_id", "client_id", "plan_id"),
+    "crm_queue": ("communication_id", "client_id"),
     "crm_delivery_events": ("communication_id",),
 }
 _SUFFIXED = {"reference"}
@@ -119,6 +120,7 @@ _OF_A_MODEL = {
     "crm_plans": _BY_CLIENT,
     "crm_communication_requests": _BY_CLIENT,
     "crm_communications": _BY_CLIENT,
+    "crm_queue": _BY_CLIENT,
     "crm_delivery_events": (
         "source.communication_id IN"
         " (SELECT id FROM crm_communications WHERE client_id IN (SELECT client_id FROM model))"
@@ -153,10 +155,12 @@ def future_rows(model: Model, *, first: int, last: int) -> None:
             [*bounds, model.communication_id],
         )
         cursor.execute(
-            f"INSERT INTO crm_communications ({', '.join(rows)}) "
+            f"WITH made AS (INSERT INTO crm_communications ({', '.join(rows)}) "
             f"SELECT {', '.join(replaced.get(name, f'source.{name}') for name in rows)} "
             "FROM crm_communications source, generate_series(%s::int, %s::int) AS n, "
-            "unnest(ARRAY['email', 'sms', 'whatsapp']) AS chosen WHERE source.id = %s",
+            "unnest(ARRAY['email', 'sms', 'whatsapp']) AS chosen WHERE source.id = %s RETURNING *) "
+            "INSERT INTO crm_queue (communication_id, client_id, priority, due_at, waits_for, lapses) "
+            "SELECT id, client_id, priority, due_at, waits_for, 0 FROM made",
             [*bounds, model.communication_id],
         )
     analyse()

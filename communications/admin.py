@@ -14,6 +14,8 @@ from communications.models import (
     DeliveryEvent,
     IdempotencyKey,
     Pause,
+    QueueEntry,
+    QueueLease,
     SendingGate,
     Template,
     TemplateVersion,
@@ -83,7 +85,7 @@ class CommunicationAdmin(ReadOnlyAdmin):
     ordering = ("-created_at", "-id")
     list_select_related = ("client",)
     search_fields = ("=id", "=client__reference", "=plan__reference")
-    hidden = ("content", "lease_token")
+    hidden = ("content",)
     inlines = (AttemptInline, EventInline)
 
     def view_on_site(self, obj: Communication) -> str:
@@ -93,6 +95,21 @@ class CommunicationAdmin(ReadOnlyAdmin):
         # Sealed texts are large and not shown here.
         queryset: QuerySet[Communication] = super().get_queryset(request)
         return queryset.defer("content")
+
+
+@admin.register(QueueEntry)
+class QueueEntryAdmin(ReadOnlyAdmin):
+    list_display = ("due_at", "priority", "communication", "waits_for", "lapses")
+    list_filter = ("priority",)
+    list_select_related = ("communication",)
+    search_fields = ("=communication__id",)
+    hidden = ("lease_token",)
+
+
+@admin.register(QueueLease)
+class QueueLeaseAdmin(ReadOnlyAdmin):
+    list_display = ("expires_at", "worker")
+    hidden = ("token", "communication_ids")
 
 
 @admin.register(DeliveryAttempt)

@@ -45,8 +45,8 @@ def let_the_lease_run_out(stack: RunningStack, identifier: str) -> None:
     """Instead of waiting for two minutes."""
     with stack.database() as sql:
         changed = sql.execute(
-            "UPDATE crm_communications SET lease_expires_at = clock_timestamp() - interval '1 second'"
-            " WHERE id = %s AND status = 'sending'",
+            "UPDATE crm_queue_leases SET expires_at = clock_timestamp() - interval '1 second'"
+            " WHERE token = (SELECT lease_token FROM crm_queue WHERE communication_id = %s)",
             [identifier],
         )
         assert changed.rowcount == 1

@@ -12,8 +12,9 @@ from django.db.models import Count, DateTimeField, F, Func, QuerySet, Subquery, 
 from django.db.models.functions import Least
 
 from communications.choices import Status
-from communications.models import Communication
+from communications.models import Communication, QueueEntry
 from communications.rules.message_types import PRIORITIES
+from communications.selectors.waiting import waiting
 from preferences.rules.windows import SettingRefused, parse_zone
 
 HORIZON = timedelta(hours=24)
@@ -54,12 +55,12 @@ def going_out(*, now: datetime) -> Outlook:
     hour and is not counted."""
     start = _quarter_of(now)
     end = start + HORIZON
-    later = _waiting().filter(due_at__gte=end).order_by()[: LATER_CAP + 1].count()
+    later = waiting().filter(due_at__gte=end)[: LATER_CAP + 1].count()
     return Outlook(
         due_from=start,
         due_before=end,
-        overdue=_waiting().filter(due_at__lt=start).count(),
-        departures=_departures(_waiting().filter(due_at__gte=start, due_at__lt=end), start=start, end=end),
+        overdue=waiting().filter(due_at__lt=start).count(),
+        departures=_departures(waiting().filter(due_at__gte=start, due_at__lt=end), start=start, end=end),
         later=min(later, LATER_CAP),
         later_is_capped=later > LATER_CAP,
     )
@@ -67,9 +68,9 @@ def going_out(*, now: datetime) -> Outlook:
 
 def next_departure(*, now: datetime) -> Departure | None:
     """What `going_out` would name first, however far away it is. One query, which reads the hour after the first
-    message that is not late, by communication_due_idx."""
+    message that is not late, by queue_due_idx."""
     start = _quarter_of(now)
-    upcoming = _waiting().filter(due_at__gte=start)
+    upcoming = waiting().filter(due_at__gte=start)
     # One look into the index for each priority, as it begins with that.
     first = Least(
         *(
@@ -90,20 +91,16 @@ def volume_since(start: datetime) -> dict[Status, int]:
     return {status: by_status[status] for status in Status if status in by_status}
 
 
-def _waiting() -> QuerySet[Communication]:
-    return Communication.objects.filter(status=Status.SCHEDULED, priority__in=PRIORITIES, waits_for="")
-
-
 def _departures(
-    waiting: QuerySet[Communication], *, start: datetime, end: datetime | None = None
+    entries: QuerySet[QueueEntry], *, start: datetime, end: datetime | None = None
 ) -> list[Departure]:
-    """The hours in which `waiting` becomes due, none of it before `start` or from `end` on; the next first."""
+    """The hours in which `entries` become due, none of it before `start` or from `end` on; the next first."""
     quarter = Func(
         Value(_QUARTER), F("due_at"), Value(_EPOCH), function="date_bin", output_field=DateTimeField()
     )
-    groups = waiting.values(quarter=quarter, zone=F("client__preferences__timezone"))
+    groups = entries.values(quarter=quarter, zone=F("client__preferences__timezone"))
     counted: Counter[tuple[datetime, str]] = Counter()
-    for group in groups.annotate(messages=Count("id")).order_by():
+    for group in groups.annotate(messages=Count("communication_id")):
         zone = _zone(group["zone"])
         hour = group["quarter"].astimezone(zone).replace(minute=0)
         counted[hour.astimezone(UTC), zone.key] += group["messages"]

@@ -366,7 +366,7 @@ class TestNextUp:
             sql.execute("SET LOCAL enable_seqscan = off")
             sql.execute(f"EXPLAIN {captured[0]['sql']}")
             plan = "\n".join(line for (line,) in sql.fetchall())
-        assert plan.count("communication_due_idx") >= 2
+        assert plan.count("queue_due_idx") >= 2
         assert "Seq Scan on crm_communications" not in plan
 
     @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def main() -> None:
     begun, worked, claims = time.monotonic(), 0, []
     while True:
         started = time.monotonic()
-        claim = claim_due(limit=limit, offset=timedelta(), worker="worker:bench")
+        claim = claim_due(limit=limit, offset=timedelta(), worker="worker:a")
         if claim is None:
             break
         worked += len(claim.ids)

@@ -12,10 +12,10 @@ from core.sealing import SealedField
 
 
 class Communication(models.Model):
-    """One message to one client on one channel; a row of the queue while it waits.
+    """One message to one client on one channel. While it is scheduled or being sent it has a `QueueEntry`.
 
-    `status` is changed by `communications.services.lifecycle.apply` alone; a trigger refuses pairs that the
-    lifecycle table does not allow. `content` holds `{"subject", "preview", "text"}` as composed.
+    `status` is changed by `communications.services.lifecycle` alone; a trigger refuses pairs that the lifecycle table
+    does not allow. `content` holds `{"subject", "preview", "text"}` as composed.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -52,10 +52,7 @@ class Communication(models.Model):
         db_default="",
         help_text="What it shares with the others of the digest that it is held for.",
     )
-    lease_token = models.UUIDField(null=True, blank=True)
-    lease_expires_at = models.DateTimeField(null=True, blank=True)
     call_started_at = models.DateTimeField(null=True, blank=True)
-    lapsed_leases = models.PositiveSmallIntegerField(default=0)
     cancel_requested = models.BooleanField(default=False)
     retry_count = models.PositiveSmallIntegerField(default=0)
     put_back_count = models.PositiveSmallIntegerField(default=0)
@@ -113,35 +110,8 @@ class Communication(models.Model):
                 condition=~Q(status=Status.SCHEDULED) | Q(due_at__isnull=False),
                 name="communication_scheduled_has_due",
             ),
-            models.CheckConstraint(
-                condition=~Q(status=Status.SENDING)
-                | Q(lease_token__isnull=False, lease_expires_at__isnull=False),
-                name="communication_sending_has_lease",
-            ),
         ]
         indexes = [
-            # Without what is parked: a million rows that wait for a pause stand in nobody's way.
-            models.Index(
-                fields=["priority", "due_at"],
-                condition=Q(status=Status.SCHEDULED, waits_for=""),
-                name="communication_due_idx",
-            ),
-            # ALONE_AFTER_LAPSES of services.queue, which claims these rows by themselves.
-            models.Index(
-                fields=["priority", "due_at"],
-                condition=Q(status=Status.SCHEDULED, lapsed_leases__gte=3),
-                name="communication_suspicious_idx",
-            ),
-            models.Index(
-                fields=["waits_for", "priority", "due_at"],
-                condition=Q(status=Status.SCHEDULED) & ~Q(waits_for=""),
-                name="communication_waiting_idx",
-            ),
-            models.Index(
-                fields=["lease_expires_at"],
-                condition=Q(status=Status.SENDING),
-                name="communication_lease_idx",
-            ),
             models.Index(
                 fields=["status", "-created_at"],
                 condition=Q(status__in=[Status.FAILED, Status.IN_DOUBT, Status.HELD]),

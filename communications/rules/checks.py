@@ -31,7 +31,6 @@ class CheckFacts:
     undeliverable: bool = False
     client_erased: bool = False
     plan_cancelled: bool = False
-    cancel_requested: bool = False
     configured: bool = True
     on_allow_list: bool = True
     pause: OpenPause | None = None
@@ -106,7 +105,6 @@ def _refusal(facts: CheckFacts) -> Refuse | None:
     rules: tuple[tuple[bool, Cause, ReasonCode], ...] = (
         (facts.client_erased, Cause.REFUSED_BY_CHECK, reasons.ERASED),
         (facts.plan_cancelled, Cause.REFUSED_BY_CHECK, reasons.PLAN_CANCELLED),
-        (facts.cancel_requested, Cause.CANCEL_REQUESTED, reasons.CANCEL_REQUESTED),
         (not facts.has_contact_point, Cause.REFUSED_BY_CHECK, reasons.NO_CONTACT_POINT),
         (facts.suppressed, Cause.REFUSED_BY_CHECK, reasons.SUPPRESSED),
         (not facts.consent_allowed, Cause.REFUSED_BY_CHECK, reasons.NO_CONSENT),

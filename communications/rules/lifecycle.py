@@ -81,7 +81,10 @@ TABLE: Final[tuple[Move, ...]] = (
         Cause.PLAN_CANCELLED,
         Cause.ERASED,
     ),
+    # What a worker has claimed is scheduled until its call begins: until then it is put off, or its worker is lost.
+    _move(Status.SCHEDULED, Status.SCHEDULED, Cause.NOT_NOW, Cause.NEXT_CHANNEL, Cause.LEASE_LAPSED_UNCALLED),
     _move(Status.SCHEDULED, Status.SENDING, Cause.CLAIMED),
+    _move(Status.SCHEDULED, Status.FAILED, Cause.LEASE_LAPSED_TOO_OFTEN),
     _move(Status.SCHEDULED, Status.HELD, Cause.PREFERS_DIGEST),
     _move(Status.SCHEDULED, Status.CANCELLED, *_STOPPED),
     *_evidence_moves(Status.SCHEDULED),
@@ -99,13 +102,11 @@ TABLE: Final[tuple[Move, ...]] = (
         Cause.DEFERRED,
         Cause.CONFIGURATION,
         Cause.NEXT_CHANNEL,
-        Cause.NOT_NOW,
         Cause.NOT_CALLED,
-        Cause.LEASE_LAPSED_UNCALLED,
     ),
     _move(Status.SENDING, Status.IN_DOUBT, Cause.OUTCOME_UNKNOWN, Cause.LEASE_LAPSED_CALLED),
-    _move(Status.SENDING, Status.FAILED, Cause.NO_CHANNEL_LEFT, Cause.LEASE_LAPSED_TOO_OFTEN),
-    _move(Status.SENDING, Status.CANCELLED, Cause.REFUSED_BY_CHECK, Cause.CANCEL_REQUESTED),
+    _move(Status.SENDING, Status.FAILED, Cause.NO_CHANNEL_LEFT),
+    _move(Status.SENDING, Status.CANCELLED, Cause.CANCEL_REQUESTED),
     *_evidence_moves(Status.IN_DOUBT),
     _move(
         Status.IN_DOUBT, Status.SCHEDULED, Cause.EVIDENCE_NOT_ARRIVED, Cause.NEXT_CHANNEL, Cause.STAFF_RESEND
@@ -142,7 +143,7 @@ _CAUSES: Final[dict[tuple[Source, Status], frozenset[Cause]]] = {
 ALLOWED_PAIRS: Final[frozenset[tuple[Status, Status]]] = frozenset(
     (move.source, move.to) for move in TABLE if move.source is not None
 )
-"""Every change of a stored row that the table knows; what the database guard lets through."""
+"""Every change of a stored row that the table knows; what the database guard lets through, beside no change."""
 
 INITIAL_STATUSES: Final[frozenset[Status]] = frozenset(move.to for move in TABLE if move.source is NEW)
 """With what status a row may be inserted."""

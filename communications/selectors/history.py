@@ -18,8 +18,8 @@ from clients.choices import ContactKind
 from clients.models import Client, ContactPoint, Plan
 from communications.choices import MessageType, Status
 from communications.models import Communication, DeliveryAttempt
-from communications.rules.message_types import PRIORITIES
 from communications.selectors.digests import DigestState, digest_states
+from communications.selectors.waiting import waiting
 from core.choices import Channel
 from core.errors import FieldProblem, Invalid
 from core.sealing import SecretKey, load_keys, unseal
@@ -175,15 +175,15 @@ def _matching(filters: HistoryFilters) -> QuerySet[Communication]:
 
 
 def _due(filters: HistoryFilters) -> Q:
-    """In the words of communication_due_idx, which then answers it."""
+    """Answered by the queue, which holds what waits and nothing else."""
     if filters.due_from is None and filters.due_before is None:
         return Q()
-    waiting = Q(status=Status.SCHEDULED, priority__in=PRIORITIES, waits_for="")
+    found = waiting()
     if filters.due_from is not None:
-        waiting &= Q(due_at__gte=filters.due_from)
+        found = found.filter(due_at__gte=filters.due_from)
     if filters.due_before is not None:
-        waiting &= Q(due_at__lt=filters.due_before)
-    return waiting
+        found = found.filter(due_at__lt=filters.due_before)
+    return Q(id__in=found.values("communication_id"))
 
 
 def _in_zone(zone: ZoneInfo | None) -> Q:

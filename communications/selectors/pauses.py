@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from communications.choices import PauseScope, Status
-from communications.models import SENDING_GATE_ID, Communication, Pause
+from communications.choices import PauseScope
+from communications.models import SENDING_GATE_ID, Pause, QueueEntry
 from communications.rules.pauses import OpenPause
 
 
@@ -43,5 +43,5 @@ def open_pauses() -> list[Pause]:
 
 def count_waiting(waits_for: Collection[str], *, cap: int) -> dict[str, int]:
     """How many messages wait for each of these, exact up to `cap`; index scans alone."""
-    waiting = Communication.objects.filter(status=Status.SCHEDULED).order_by()
+    waiting = QueueEntry.objects.exclude(waits_for="")
     return {name: waiting.filter(waits_for=name)[: cap + 1].count() for name in waits_for}

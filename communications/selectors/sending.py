@@ -98,7 +98,6 @@ _COLUMNS = (
     "urgency",
     "content",
     "expires_at",
-    "cancel_requested",
     "put_back_count",
     "batch_key",
 )

@@ -111,7 +111,6 @@ def put_back(*, rows: Sequence[Communication], action: Action, actor: str, now: 
                     "due_at": now,
                     "retry_count": 0,
                     "put_back_count": 0,
-                    "lapsed_leases": 0,
                     "call_started_at": None,
                 },
             )
@@ -171,8 +170,7 @@ def _facts(row: Any, job: SendJob | None, now: datetime, *, digest: DigestState 
     return ActionFacts(
         status=Status(row.status),
         cancel_requested=row.cancel_requested,
-        # Who sends again takes back an earlier wish to cancel.
-        refused=_refusal(job.with_row(cancel_requested=False), now) if job else None,
+        refused=_refusal(job, now) if job else None,
         refused_anew=_refusal_anew(job, now) if job else None,
         newer_request=row.newer_request,
         replaced=row.replaced,

@@ -1,8 +1,9 @@
-"""Rows of `crm_delivery_logs`: begun by the fence, ended by outcomes. Known for surer wins (rules.lifecycle)."""
+"""Ends of rows of `crm_delivery_logs`, which the fence began (`services.group_moves`). Known for surer wins
+(rules.lifecycle)."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,89 +11,6 @@ from django.db import connection
 
 from communications.choices import AttemptStatus, OutcomeClass
 from communications.rules.lifecycle import ATTEMPT_RANK
-
-
-@dataclass(frozen=True)
-class PlannedCall:
-    """A call that was checked and is about to be made, with the versions that the check saw: of its client's gate and
-    of the installation's. `send_before` is real time, on the database's clock."""
-
-    communication_id: UUID
-    client_id: UUID
-    lease_token: UUID
-    gate_version: int
-    sending_version: int
-    send_before: datetime
-    attempt_id: UUID
-    contact_point_id: UUID
-    message_id: str
-    channel: str
-    provider: str
-
-
-def begin_calls(calls: Sequence[PlannedCall], *, offset: timedelta) -> dict[UUID, int]:
-    """The fence: attempt rows for the calls that may be made now, as attempt id → attempt number.
-
-    One autocommitted statement. It locks the clients' gate rows FOR SHARE, so a change of consent, preferences or
-    addresses that is committed before is seen; likewise the installation's own gate, so that a pause is. It writes only
-    for rows whose lease is still ours and alive, whose gates are as they were checked, that nobody asked to cancel, and
-    whose window is still open. Call nothing that it does not return. When its answer is lost, call nothing at all.
-    Raises RuntimeError inside a transaction, where nothing would be committed before the calls.
-    """
-    if connection.in_atomic_block:
-        raise RuntimeError("The fence must be committed before the calls; do not pass it in a transaction.")
-    columns: list[list[Any]] = [
-        [call.communication_id for call in calls],
-        [call.client_id for call in calls],
-        [call.lease_token for call in calls],
-        [call.gate_version for call in calls],
-        [call.sending_version for call in calls],
-        [call.send_before for call in calls],
-        [call.attempt_id for call in calls],
-        [call.contact_point_id for call in calls],
-        [call.message_id for call in calls],
-        [call.channel for call in calls],
-        [call.provider for call in calls],
-    ]
-    with connection.cursor() as cursor:
-        cursor.execute(_FENCE, [*columns, offset.total_seconds()])
-        return dict(cursor.fetchall())
-
-
-_FENCE = """
-    WITH input AS (
-        SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::bigint[], %s::bigint[], %s::timestamptz[],
-                             %s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[])
-            AS t(communication_id, client_id, lease_token, gate_version, sending_version, send_before, attempt_id,
-                 contact_point_id, message_id, channel, provider)
-    ), sending AS MATERIALIZED (
-        SELECT version FROM crm_sending_gate WHERE id = 1 FOR SHARE
-    ), gate AS MATERIALIZED (
-        SELECT id, gate_version FROM crm_clients
-         WHERE id IN (SELECT client_id FROM input) ORDER BY id FOR SHARE
-    ), held AS MATERIALIZED (
-        SELECT id FROM crm_communications
-         WHERE id IN (SELECT communication_id FROM input) ORDER BY id FOR NO KEY UPDATE
-    ), mine AS (
-        UPDATE crm_communications c
-           SET call_started_at = clock_timestamp(), attempt_count = c.attempt_count + 1
-          FROM input i JOIN sending s ON s.version = i.sending_version
-                       JOIN gate g ON g.id = i.client_id AND g.gate_version = i.gate_version
-                       JOIN held h ON h.id = i.communication_id
-         WHERE c.id = i.communication_id AND c.status = 'sending' AND c.lease_token = i.lease_token
-           AND NOT c.cancel_requested
-           AND clock_timestamp() < c.lease_expires_at AND clock_timestamp() < i.send_before
-        RETURNING c.id, c.attempt_count, i.attempt_id, i.channel, i.provider, i.contact_point_id, i.lease_token,
-                  i.message_id
-    )
-    INSERT INTO crm_delivery_logs (id, communication_id, number, channel, provider, contact_point_id, lease_token,
-                                   delivery_status, message_id, provider_message_id, outcome_class, outcome_code,
-                                   started_at)
-    SELECT attempt_id, id, attempt_count, channel, provider, contact_point_id, lease_token, 'calling', message_id,
-           '', '', '', clock_timestamp() + make_interval(secs => %s)
-      FROM mine
-    RETURNING id, number
-"""
 
 
 @dataclass(frozen=True)

@@ -12,19 +12,17 @@ from itertools import groupby, islice
 from typing import Final
 from uuid import UUID, uuid4
 
-from communications.choices import Cause, Status
 from communications.connectors.base import Connector
 from communications.gateway import connector_for
 from communications.selectors.sending import SendJob, load_jobs
-from communications.services import lifecycle, outcomes, sending_limits
-from communications.services.attempts import PlannedCall, begin_calls
+from communications.services import outcomes, sending_limits
 from communications.services.calls import Call, CallEnd, Flight, boot_seconds, take_off
 from communications.services.checking import Cleared, check_jobs
 from communications.services.composing import Prepared, prepare
+from communications.services.group_moves import PlannedCall, begin_calls
 from communications.services.journal import Journal
 from communications.services.lanes import Lane
-from communications.services.lifecycle import Transition
-from communications.services.queue import LEASE, Claim, renew_lease
+from communications.services.queue import LEASE, Claim, give_back, renew_lease
 from core.logs import get_logger
 
 log = get_logger("dispatch")
@@ -106,7 +104,7 @@ class Batch:
             connector = connector_for(channel)
             while group := list(islice(items, self._lane.calls_at_once(connector))):
                 if self._is_stopped() or not self._keep_lease():
-                    self._put_back([item.job.communication_id for item in group])
+                    self._give_back([item.job.communication_id for item in group])
                 else:
                     yield connector, group
 
@@ -141,16 +139,13 @@ class Batch:
         """The fence, and at once the calls of what it let through. Nothing may go wrong or take time in between."""
         fenced_at = boot_seconds()
         numbers = begin_calls(
-            [self._planned(item, connector) for item in ready.values()], offset=self._offset
+            [self._planned(item, connector) for item in ready.values()],
+            actor=self._worker,
+            offset=self._offset,
         )
         flight = take_off(
             calls=[
-                Call(
-                    ready[key].job.communication_id,
-                    number,
-                    self._claim.lease_token,
-                    ready[key].prepared.message,
-                )
+                Call(ready[key].job.communication_id, number, ready[key].prepared.message)
                 for key, number in numbers.items()
             ],
             connector=connector,
@@ -199,7 +194,7 @@ class Batch:
         self._written += sum(end.journalled for end in ends)
         if durable:
             self._confirm()
-        self._put_back(group.stopped)
+        self._give_back(group.stopped)
 
     def _confirm(self) -> None:
         """Something was committed to disk: whatever was committed before it is there too."""
@@ -221,24 +216,9 @@ class Batch:
             provider=connector.name,
         )
 
-    def _put_back(self, ids: Sequence[UUID]) -> None:
-        """Due again at once: something changed since the check, so it is checked anew."""
-        now = self._now()
-        lifecycle.apply(
-            (
-                Transition(
-                    communication_id=identifier,
-                    to=Status.SCHEDULED,
-                    cause=Cause.NOT_CALLED,
-                    actor=self._worker,
-                    at=now,
-                    lease_token=self._claim.lease_token,
-                    changes={"due_at": now},
-                )
-                for identifier in ids
-            ),
-            now=now,
-        )
+    def _give_back(self, ids: Sequence[UUID]) -> None:
+        """Due as it was: if the fence stopped it, something changed since the check, so it is checked anew."""
+        give_back(lease_token=self._claim.lease_token, ids=ids)
 
     def _keep_lease(self) -> bool:
         """Renew before the lease could run out under a group; False once renewing has gone on for too long."""
@@ -246,7 +226,7 @@ class Batch:
         if moment - self._claimed > _RENEWAL_ENDS_AFTER.total_seconds():
             return False
         if moment - self._renewed > _RENEW_AFTER.total_seconds():
-            renew_lease(lease_token=self._claim.lease_token, ids=self._claim.ids)
+            renew_lease(lease_token=self._claim.lease_token)
             self._renewed = moment
         return True
 

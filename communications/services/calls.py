@@ -24,7 +24,6 @@ class Call:
 
     communication_id: UUID
     attempt_number: int
-    lease_token: UUID
     message: OutgoingMessage
 
 
@@ -98,7 +97,6 @@ def _end(call: Call, outcome: Outcome | None, at: datetime) -> CallEnd:
         communication_id=call.communication_id,
         attempt_id=call.message.attempt_id,
         attempt_number=call.attempt_number,
-        lease_token=call.lease_token,
         outcome_class=outcome.outcome_class if outcome else None,
         code=outcome.code if outcome else "",
         provider_message_id=outcome.provider_message_id if outcome else "",

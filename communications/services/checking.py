@@ -140,7 +140,6 @@ def _facts(job: SendJob, pauses: Sequence[OpenPause]) -> CheckFacts:
         undeliverable=point is not None and point.undeliverable_at is not None,
         client_erased=job.row["client_erased_at"] is not None or job.key is None,
         plan_cancelled=job.row["plan_cancelled_at"] is not None,
-        cancel_requested=job.row["cancel_requested"],
         on_allow_list=point is None or _on_allow_list(point),
         pause=holding(
             pauses,

@@ -35,7 +35,6 @@ class JournalLine:
     communication_id: UUID
     attempt_id: UUID
     attempt_number: int
-    lease_token: UUID
     outcome_class: OutcomeClass | None
     code: str
     provider_message_id: str
@@ -54,7 +53,6 @@ class JournalLine:
             communication_id=UUID(data["communication_id"]),
             attempt_id=UUID(data["attempt_id"]),
             attempt_number=int(data["attempt_number"]),
-            lease_token=UUID(data["lease_token"]),
             outcome_class=OutcomeClass(outcome) if outcome else None,
             code=str(data["code"]),
             provider_message_id=str(data["provider_message_id"]),

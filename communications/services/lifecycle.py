@@ -1,8 +1,9 @@
 """The only place that changes a communication's status (engine.md §Lifecycle).
 
 `create` inserts rows, `apply` moves them: rows locked in id order, each judged by the pure table
-`rules.lifecycle`, one UPDATE per shape of change, one event per row changed. `claim` is its short way for a batch.
-A database trigger refuses pairs of states that the table does not know, whoever asks.
+`rules.lifecycle`, one UPDATE per shape of change, one event per row changed. Its sibling for the two changes that
+every message goes through, a group in one statement, is `services.group_moves`. A database trigger refuses pairs of
+states that the table does not know, whoever asks; others keep the queue (`models.QueueEntry`) as the rows are.
 """
 
 from collections import defaultdict
@@ -32,9 +33,6 @@ _COLUMNS: dict[str, str] = {
     "due_at": "timestamptz",
     "failed_at": "timestamptz",
     "html_sha256": "text",
-    "lapsed_leases": "smallint",
-    "lease_expires_at": "timestamptz",
-    "lease_token": "uuid",
     "metadata": "jsonb",
     "outcome_code": "text",
     "put_back_count": "smallint",
@@ -67,8 +65,9 @@ _STAFF_KNOW_BETTER = frozenset({Cause.STAFF_RESEND, Cause.STAFF_RETRY})
 class Transition:
     """One wished change. `at` is when it happened, `reason` our rule's code, `code` the provider's.
 
-    With `lease_token` it is a worker's word and counts only while that lease is the row's; with `attempt_number`,
-    only while that attempt is the newest.
+    With `lease_token` it is the word of a worker that claimed the row and counts only while that lease is the row's;
+    with `attempt_number` that of one who called, and counts only while that attempt is the newest: no other has called
+    since, for each fence raises the number.
     """
 
     communication_id: UUID
@@ -117,41 +116,6 @@ def create(*, communications: Sequence[Communication], cause: Cause, actor: str,
         )
 
 
-def claim(
-    *, ids: Sequence[UUID], lease_token: UUID, lease_expires_at: datetime, actor: str, at: datetime
-) -> frozenset[UUID]:
-    """`apply` for the one change that is made to hundreds of rows at once: scheduled rows become `sending`.
-
-    One statement. The caller holds the rows' locks. Returns the rows changed.
-    """
-    sql = """
-        WITH moved AS (
-            UPDATE crm_communications
-               SET status = %(to)s, lease_token = %(token)s, lease_expires_at = %(until)s, call_started_at = NULL,
-                   waits_for = ''
-             WHERE id = ANY(%(ids)s) AND status = %(from)s
-            RETURNING id
-        )
-        INSERT INTO crm_delivery_events (communication_id, from_status, to_status, cause, actor, reason, code,
-                                         occurred_at, recorded_at)
-        SELECT id, %(from)s, %(to)s, %(cause)s, %(actor)s, '', '', %(at)s, %(at)s FROM moved
-        RETURNING communication_id
-    """
-    parameters: dict[str, Any] = {
-        "ids": list(ids),
-        "from": Status.SCHEDULED.value,
-        "to": Status.SENDING.value,
-        "cause": Cause.CLAIMED.value,
-        "token": lease_token,
-        "until": lease_expires_at,
-        "actor": actor,
-        "at": at,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return frozenset(row[0] for row in cursor.fetchall())
-
-
 def apply(transitions: Iterable[Transition], *, now: datetime) -> Applied:
     """Make the changes that the table allows and tell which it refused. At most one transition per row.
 
@@ -183,25 +147,37 @@ def apply(transitions: Iterable[Transition], *, now: datetime) -> Applied:
     )
 
 
-def _lock(wished: Iterable[UUID]) -> dict[UUID, _Current]:
+def _lock(wished: Mapping[UUID, Transition]) -> dict[UUID, _Current]:
     # No key: rows that point at these (attempts, events) can be written meanwhile.
     sql = """
-        SELECT id, status, lease_token, attempt_count, cancel_requested,
+        SELECT id, status, attempt_count, cancel_requested,
                sent_at, delivered_at, opened_at, clicked_at, responded_at, failed_at
           FROM crm_communications WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
     """
     with connection.cursor() as cursor:
         cursor.execute(sql, [list(wished)])
-        return {
-            row[0]: _Current(
-                status=Status(row[1]),
-                lease_token=row[2],
-                attempt_count=row[3],
-                cancel_requested=row[4],
-                reached=dict(zip(_REACHED_AT.values(), row[5:], strict=True)),
-            )
-            for row in cursor.fetchall()
-        }
+        rows = cursor.fetchall()
+    leases = _leases([wish.communication_id for wish in wished.values() if wish.lease_token is not None])
+    return {
+        row[0]: _Current(
+            status=Status(row[1]),
+            lease_token=leases.get(row[0]),
+            attempt_count=row[2],
+            cancel_requested=row[3],
+            reached=dict(zip(_REACHED_AT.values(), row[4:], strict=True)),
+        )
+        for row in rows
+    }
+
+
+def _leases(ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Asked once the rows are locked: from then on nobody gives a lease that is not the asker's to another."""
+    if not ids:
+        return {}
+    sql = "SELECT communication_id, lease_token FROM crm_queue WHERE communication_id = ANY(%s)"
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [list(ids)])
+        return dict(cursor.fetchall())
 
 
 def _allowed(wish: Transition, current: _Current) -> Transition | None:
@@ -220,16 +196,11 @@ def _allowed(wish: Transition, current: _Current) -> Transition | None:
 
 
 def _changes(transition: Transition, current: _Current) -> dict[str, Any]:
-    """Every column this transition sets: what it brings, the time a status was first reached, the lease's end."""
+    """Every column this transition sets: what it brings, and the time a status was first reached."""
     changes = dict(transition.changes)
     reached = _REACHED_AT.get(transition.to)
     if reached is not None and current.reached[reached] is None:
         changes.setdefault(reached, transition.at)
-    if current.status is Status.SENDING and transition.to is not Status.SENDING:
-        changes |= {"lease_token": None, "lease_expires_at": None}
-    if transition.to is Status.SENDING:
-        # What it waited for has ended; where not, the check says so anew.
-        changes["waits_for"] = ""
     if transition.to not in {Status.SENDING, Status.IN_DOUBT}:
         # The wish to cancel was granted, or came too late, or a person took it back.
         changes["cancel_requested"] = False

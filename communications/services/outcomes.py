@@ -18,6 +18,7 @@ from communications.choices import AttemptStatus, AttentionKind, Cause, OutcomeC
 from communications.models import DeliveryAttempt, DeliveryEvent
 from communications.rules.retry import Action, CallFacts, NextStep, move_of, next_step, settled
 from communications.services import attempts, fallbacks, lifecycle
+from communications.services.group_moves import Accepted, end_accepted
 from communications.services.journal import JournalLine
 from communications.services.lifecycle import Transition
 from core import attention
@@ -62,7 +63,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class _Judged:
-    """One end with what follows. `row` and `facts` are there unless the outcome settles everything by itself."""
+    """One end with what follows; `facts` unless the outcome settles everything by itself."""
 
     ended: Ended
     row: Mapping[str, Any]
@@ -91,27 +92,50 @@ class _Judged:
 
 
 def record(*, ended: Sequence[Ended], actor: str, now: datetime, durable: bool = True) -> frozenset[UUID]:
-    """Store the ends of calls in one transaction; returns the ids of attempts that are not known here.
+    """Store the ends of calls; returns the ids of attempts that are not known here.
 
-    Locks are taken in the order clients, requests, communications, attempts. A word that comes too late for its
-    lease still counts as evidence: acceptance always, refusal while its attempt is the newest. With `durable` false
-    it does not wait for the database's disk: the caller keeps its journal until a later commit did.
+    What was accepted and is as its worker left it, nearly everything, is one statement; the rest one transaction, with
+    locks in the order clients, requests, communications, attempts. A word that comes too late still counts as evidence:
+    acceptance always, refusal while its attempt is the newest. With `durable` false it does not wait for the database's
+    disk: the caller keeps its journal until a later commit did.
     """
+    sent = end_accepted(
+        [_accepted(end) for end in ended if end.tells_all], actor=actor, now=now, durable=durable
+    )
+    rest = [end for end in ended if end.line.communication_id not in sent]
+    return _record(rest, actor, now, durable=durable) if rest else frozenset()
+
+
+def _accepted(end: Ended) -> Accepted:
+    return Accepted(
+        communication_id=end.line.communication_id,
+        attempt_id=end.line.attempt_id,
+        attempt_number=end.line.attempt_number,
+        code=end.line.code,
+        provider_message_id=end.line.provider_message_id,
+        at=end.line.at,
+        payload=end.sealed(DeliveryEvent, "payload"),
+        html_sha256=end.html_sha256,
+        degraded=end.degraded,
+    )
+
+
+def _record(ended: Sequence[Ended], actor: str, now: datetime, *, durable: bool) -> frozenset[UUID]:
     with transaction.atomic():
         if not durable:
             _do_not_wait_for_disk()
-        rows = _attempt_rows([end.line.attempt_id for end in ended if not end.tells_all])
-        known = [end for end in ended if end.tells_all or end.line.attempt_id in rows]
+        rows = _attempt_rows([end.line.attempt_id for end in ended])
+        known = [end for end in ended if end.line.attempt_id in rows]
         weak = _weak_counts(
             [end for end in known if end.line.outcome_class is OutcomeClass.WEAK_RECIPIENT], rows
         )
-        judged = [_judge(end, rows.get(end.line.attempt_id, {}), weak, now) for end in known]
+        judged = [_judge(end, rows[end.line.attempt_id], weak, now) for end in known]
         _mark_undeliverable(judged, now)
         judged = _with_next_channels(judged)
         changed = _move(judged, actor, now)
         attempts.finish([_result(item.ended) for item in judged])
         _tell([item for item in judged if item.communication_id in changed], now)
-    return frozenset(end.line.attempt_id for end in ended) - {end.line.attempt_id for end in known}
+    return frozenset(end.line.attempt_id for end in ended) - rows.keys()
 
 
 def _do_not_wait_for_disk() -> None:
@@ -205,7 +229,7 @@ def _with_next_channels(judged: Sequence[_Judged]) -> list[_Judged]:
 
 
 def _move(judged: Sequence[_Judged], actor: str, now: datetime) -> set[UUID]:
-    """Apply what follows; what came too late for its lease, again as evidence. Returns the rows changed."""
+    """Apply what follows; what came too late, again as evidence. Returns the rows changed."""
     applied = lifecycle.apply((_transition(item, actor, now) for item in judged), now=now)
     too_late = {transition.communication_id for transition in applied.unchanged}
     evidence = (_evidence(item, actor, now) for item in judged if item.communication_id in too_late)
@@ -226,8 +250,8 @@ def _transition(item: _Judged, actor: str, now: datetime) -> Transition:
         cause=cause,
         actor=actor,
         at=line.at,
-        lease_token=line.lease_token,
         attempt_id=line.attempt_id,
+        attempt_number=line.attempt_number,
         reason=item.step.reason.code if item.step is not None else "",
         code=line.code,
         payload=item.ended.sealed(DeliveryEvent, "payload"),

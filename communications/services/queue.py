@@ -1,6 +1,7 @@
-"""The queue in the database: claiming what is due, keeping the claim, and taking back what a lost worker held.
+"""The queue in the database: claiming what is due, keeping it or giving it back, taking it from lost workers.
 
-Leases live on the database's clock. Due times follow the product's clock (`offset` is the demo's, else zero).
+A claim touches the narrow `crm_queue` alone; the communication stays as it is until its call begins. Leases live on the
+database's clock. Due times follow the product's clock (`offset` is the demo's, else zero).
 """
 
 from collections.abc import Collection, Sequence
@@ -26,6 +27,7 @@ LEASE: Final[timedelta] = settings.CRM_LEASE
 ALONE_AFTER_LAPSES: Final = 3
 FAILED_AFTER_LAPSES: Final = 5
 _SWEEP_LIMIT: Final = 500
+_LEASES_AT_ONCE: Final = 1_000
 
 
 @dataclass(frozen=True)
@@ -48,27 +50,29 @@ def claim_due(
     """Lease up to `limit` due rows, or None when nothing is due. Never waits for another worker.
 
     The most urgent first, each with its share (`rules.shares`). Rows that were lost with their worker several times
-    are `suspicious` and claimed only when asked for, so that, one at a time, they take nothing else down.
+    are `suspicious` and claimed only when asked for, so that, one at a time, they take nothing else down. One statement
+    that does not wait for the disk: a claim that the database forgets in a crash is no claim, says the fence.
     """
-    with transaction.atomic():
-        due = _due(priorities, limit, offset, suspicious=suspicious)
-        if not due:
-            return None
-        now, token = due[0][1], uuid4()
-        claimed = lifecycle.claim(
-            ids=[row for row, _ in due],
-            lease_token=token,
-            lease_expires_at=now + LEASE,
-            actor=worker,
-            at=now + offset,
-        )
-        return Claim(token, tuple(row for row, _ in due if row in claimed), now)
+    token = uuid4()
+    parameters: dict[str, Any] = {
+        "limit": limit,
+        "offset": offset,
+        "token": token,
+        "lease": LEASE,
+        "worker": worker,
+    }
+    for place, kept in enumerate(kept_for_later(priorities, limit)):
+        parameters |= {f"priority_{place}": priorities[place], f"kept_{place}": kept}
+    with connection.cursor() as cursor:
+        cursor.execute(_claim_sql(len(priorities), suspicious=suspicious), parameters)
+        rows = cursor.fetchall()
+    return Claim(token, tuple(row for row, _ in rows), rows[0][1]) if rows else None
 
 
 def has_due(*, priorities: Sequence[int], offset: timedelta) -> bool:
     sql = """
-        SELECT EXISTS (SELECT FROM crm_communications
-                        WHERE status = 'scheduled' AND waits_for = '' AND priority = ANY(%(priorities)s)
+        SELECT EXISTS (SELECT FROM crm_queue
+                        WHERE lease_token IS NULL AND waits_for = '' AND priority = ANY(%(priorities)s)
                           AND due_at <= now() + %(offset)s)
     """
     with connection.cursor() as cursor:
@@ -78,54 +82,63 @@ def has_due(*, priorities: Sequence[int], offset: timedelta) -> bool:
     return bool(found)
 
 
-def _due(
-    priorities: Sequence[int], limit: int, offset: timedelta, *, suspicious: bool
-) -> list[tuple[UUID, datetime]]:
-    """The rows, locked, each with the database's time."""
-    parameters: dict[str, Any] = {"limit": limit, "offset": offset}
-    for place, kept in enumerate(kept_for_later(priorities, limit)):
-        parameters |= {f"priority_{place}": priorities[place], f"kept_{place}": kept}
-    with connection.cursor() as cursor:
-        cursor.execute(_due_sql(len(priorities), suspicious=suspicious), parameters)
-        rows: list[tuple[UUID, datetime]] = cursor.fetchall()
-    return rows
-
-
 @cache
-def _due_sql(priorities: int, *, suspicious: bool) -> str:
-    """One index scan per priority, so that rows that are not due yet are not walked, whatever their priority."""
+def _claim_sql(priorities: int, *, suspicious: bool) -> str:
+    """One index scan per priority, so that rows that are not due yet are not walked, whatever their priority. The rows
+    are then found by their place (ctid), which holds for this statement, as they are locked: one plan, whatever the
+    database believes of the table's size."""
     scans = ", ".join(_scan(place, suspicious=suspicious) for place in range(priorities))
-    every = " UNION ALL ".join(f"SELECT * FROM due_{place}" for place in range(priorities))  # noqa: S608 - numbers of ours
-    return f"WITH {scans} SELECT id, now() FROM ({every}) AS due ORDER BY place, due_at"  # noqa: S608 - as above
+    every = " UNION ALL ".join(f"SELECT ctid FROM due_{place}" for place in range(priorities))  # noqa: S608 - numbers of ours
+    return f"""
+        WITH {scans}, hasty AS MATERIALIZED (
+            SELECT set_config('synchronous_commit', 'off', true)
+        ), claimed AS (
+            UPDATE crm_queue SET lease_token = %(token)s WHERE ctid = ANY(ARRAY({every}))
+            RETURNING communication_id, priority, due_at
+        ), lease AS (
+            INSERT INTO crm_queue_leases (token, expires_at, worker, communication_ids)
+            SELECT %(token)s, clock_timestamp() + %(lease)s, %(worker)s, array_agg(communication_id)
+              FROM claimed HAVING count(*) > 0
+        )
+        SELECT communication_id, now() FROM claimed, hasty ORDER BY priority, due_at
+    """  # noqa: S608 - as above
 
 
 def _scan(place: int, *, suspicious: bool) -> str:
     taken = "".join(f" - (SELECT count(*) FROM due_{before})" for before in range(place))  # noqa: S608 - as above
     # now() and not clock_timestamp(): what is volatile cannot be looked up in an index.
     return f"""due_{place} AS MATERIALIZED (
-        SELECT id, {place} AS place, due_at FROM crm_communications
-         WHERE status = 'scheduled' AND waits_for = '' AND priority = %(priority_{place})s
-           AND due_at <= now() + %(offset)s AND lapsed_leases {">=" if suspicious else "<"} {ALONE_AFTER_LAPSES}
+        SELECT ctid FROM crm_queue
+         WHERE lease_token IS NULL AND waits_for = '' AND priority = %(priority_{place})s
+           AND due_at <= now() + %(offset)s AND lapses {">=" if suspicious else "<"} {ALONE_AFTER_LAPSES}
          ORDER BY due_at LIMIT greatest(%(limit)s - %(kept_{place})s{taken}, 0) FOR NO KEY UPDATE SKIP LOCKED
     )"""  # noqa: S608 - numbers and one of two operators; values are bound
 
 
-def renew_lease(*, lease_token: UUID, ids: Collection[UUID]) -> None:
-    """Keep what is still ours for another full lease. Rows that are not ours any more stay as they are."""
+def give_back(*, lease_token: UUID, ids: Collection[UUID]) -> None:
+    """What was claimed and not called is free again, due as it was. What is not ours any more stays as it is."""
+    if not ids:
+        return
+    # Without waiting: whoever holds a row's lock is taking it away from us.
     sql = """
-        UPDATE crm_communications SET lease_expires_at = clock_timestamp() + make_interval(secs => %s)
-         WHERE id = ANY(%s) AND status = 'sending' AND lease_token = %s AND lease_expires_at > clock_timestamp()
+        UPDATE crm_queue SET lease_token = NULL
+         WHERE communication_id IN (SELECT q.communication_id
+                                      FROM crm_queue q JOIN crm_communications c ON c.id = q.communication_id
+                                     WHERE q.communication_id = ANY(%s) AND q.lease_token = %s
+                                       AND c.status = 'scheduled' FOR NO KEY UPDATE OF q SKIP LOCKED)
     """
     with connection.cursor() as cursor:
-        cursor.execute(sql, [LEASE.total_seconds(), list(ids), lease_token])
+        cursor.execute(sql, [list(ids), lease_token])
 
 
-def _database_now() -> datetime:
+def renew_lease(*, lease_token: UUID) -> None:
+    """Keep what is still ours for another full lease. One that has run out stays so."""
+    sql = """
+        UPDATE crm_queue_leases SET expires_at = clock_timestamp() + make_interval(secs => %s)
+         WHERE token = %s AND expires_at > clock_timestamp()
+    """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        ((now,),) = cursor.fetchall()
-    value: datetime = now
-    return value
+        cursor.execute(sql, [LEASE.total_seconds(), lease_token])
 
 
 def release_lapsed(*, actor: str, now: datetime) -> int:
@@ -134,8 +147,9 @@ def release_lapsed(*, actor: str, now: datetime) -> int:
     Run it after the journals of dead workers were replayed, so that what is known is not put in doubt.
     """
     with transaction.atomic():
-        rows = _lapsed(_database_now())
+        rows = _lapsed()
         applied = lifecycle.apply((_after_lapse(row, actor, now) for row in rows), now=now)
+        _count_lapse([row.id for row in rows if not row.called and row.id in applied.changed])
         doubtful = [row.id for row in rows if row.called and row.id in applied.changed]
         mark_unknown(communication_ids=doubtful, now=now)
         for row in rows:
@@ -164,24 +178,43 @@ def _shown_as(row: _Lapsed) -> AttentionKind | None:
     return AttentionKind.DELIVERY_FAILED if row.gives_up else None
 
 
-def _lapsed(now: datetime) -> list[_Lapsed]:
+def _lapsed() -> list[_Lapsed]:
+    """What bears the token of a lease that has run out, locked: leases, then as by the fence communications before
+    their places in the queue. What others have locked is left for later, and so is its lease; empty ones are removed.
+    """
     sql = """
-        SELECT id, call_started_at IS NOT NULL, lapsed_leases FROM crm_communications
-         WHERE status = 'sending' AND lease_expires_at < %s
-         ORDER BY id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
+        WITH lapsed AS MATERIALIZED (
+            SELECT token, communication_ids FROM crm_queue_leases WHERE expires_at < clock_timestamp()
+             ORDER BY expires_at LIMIT %(leases)s FOR UPDATE SKIP LOCKED
+        ), held AS MATERIALIZED (
+            SELECT q.communication_id, q.lease_token
+              FROM lapsed JOIN crm_queue q ON q.communication_id = ANY(lapsed.communication_ids)
+                                          AND q.lease_token = lapsed.token
+        ), done AS (
+            DELETE FROM crm_queue_leases l USING lapsed
+             WHERE l.token = lapsed.token AND NOT EXISTS (SELECT FROM held WHERE held.lease_token = l.token)
+        )
+        SELECT c.id, c.status = 'sending', q.lapses
+          FROM held JOIN crm_communications c ON c.id = held.communication_id
+                    JOIN crm_queue q ON q.communication_id = c.id AND q.lease_token = held.lease_token
+         WHERE (SELECT count(*) FROM held) > 0 AND c.status IN ('scheduled', 'sending')
+         ORDER BY c.id LIMIT %(rows)s FOR NO KEY UPDATE OF c, q SKIP LOCKED
     """
     with connection.cursor() as cursor:
-        cursor.execute(sql, [now, _SWEEP_LIMIT])
+        cursor.execute(sql, {"leases": _LEASES_AT_ONCE, "rows": _SWEEP_LIMIT})
         return [_Lapsed(*row) for row in cursor.fetchall()]
+
+
+def _count_lapse(ids: Sequence[UUID]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE crm_queue SET lapses = lapses + 1 WHERE communication_id = ANY(%s)", [list(ids)])
 
 
 def _after_lapse(row: _Lapsed, actor: str, now: datetime) -> Transition:
     if row.called:
-        to, cause, changes = Status.IN_DOUBT, Cause.LEASE_LAPSED_CALLED, {}
+        to, cause = Status.IN_DOUBT, Cause.LEASE_LAPSED_CALLED
     elif row.gives_up:
         to, cause = Status.FAILED, Cause.LEASE_LAPSED_TOO_OFTEN
-        changes = {"lapsed_leases": row.lapses + 1}
     else:
         to, cause = Status.SCHEDULED, Cause.LEASE_LAPSED_UNCALLED
-        changes = {"lapsed_leases": row.lapses + 1}
-    return Transition(row.id, to, cause, actor, now, changes=changes)
+    return Transition(row.id, to, cause, actor, now)

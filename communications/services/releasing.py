@@ -56,12 +56,11 @@ def _waited_for() -> list[str]:
     """The names that rows wait for, each found by one step in the index, however many rows wait."""
     sql = """
         WITH RECURSIVE names AS (
-            (SELECT waits_for FROM crm_communications
-              WHERE status = 'scheduled' AND waits_for <> '' ORDER BY waits_for LIMIT 1)
+            (SELECT waits_for FROM crm_queue WHERE waits_for <> '' ORDER BY waits_for LIMIT 1)
             UNION ALL
-            SELECT (SELECT c.waits_for FROM crm_communications c
-                     WHERE c.status = 'scheduled' AND c.waits_for <> '' AND c.waits_for > names.waits_for
-                     ORDER BY c.waits_for LIMIT 1)
+            SELECT (SELECT q.waits_for FROM crm_queue q
+                     WHERE q.waits_for <> '' AND q.waits_for > names.waits_for
+                     ORDER BY q.waits_for LIMIT 1)
               FROM names WHERE names.waits_for IS NOT NULL
         )
         SELECT waits_for FROM names WHERE waits_for IS NOT NULL
@@ -94,10 +93,11 @@ def _release(name: str, now: datetime, limit: int, *, due_by: datetime | None = 
     """Up to `limit` of those that wait for `name`; with `due_by`, of those that are due by then."""
     sql = """
         UPDATE crm_communications SET due_at = %(now)s, waits_for = ''
-         WHERE id IN (SELECT id FROM crm_communications
-                       WHERE status = 'scheduled' AND waits_for <> '' AND waits_for = %(name)s
-                         AND priority = ANY(%(priorities)s) AND due_at <= %(due_by)s
-                       ORDER BY priority LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED)
+         WHERE id IN (SELECT c.id FROM crm_queue q JOIN crm_communications c ON c.id = q.communication_id
+                       WHERE q.waits_for <> '' AND q.waits_for = %(name)s
+                         AND q.priority = ANY(%(priorities)s) AND q.due_at <= %(due_by)s
+                         AND c.status = 'scheduled' AND c.waits_for = %(name)s
+                       ORDER BY q.priority LIMIT %(limit)s FOR NO KEY UPDATE OF c SKIP LOCKED)
     """
     parameters: dict[str, Any] = {
         "now": now,

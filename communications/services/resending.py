@@ -71,9 +71,7 @@ def _asked_for_now(job: SendJob, now: datetime) -> SendJob:
     expires_at, _ = expiry(
         MESSAGE_TYPES[job.message_type], from_=now, event_date=job.event_date, zone=job.preferences.zone
     )
-    return job.with_row(
-        requested_at=now, send_at=None, deliver_by=None, cancel_requested=False, expires_at=expires_at
-    )
+    return job.with_row(requested_at=now, send_at=None, deliver_by=None, expires_at=expires_at)
 
 
 def _strategy(origin: Communication, due: Due, expires_at: datetime) -> Strategy:

@@ -4,11 +4,13 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+from django.db.models import QuerySet
+
 from communications.choices import OutcomeClass, Status
-from communications.models import Communication
+from communications.models import Communication, QueueEntry, QueueLease
 from communications.selectors.sending import load_jobs
-from communications.services import attempts
 from communications.services.checking import check_jobs
+from communications.services.group_moves import PlannedCall, begin_calls
 from communications.services.journal import JournalLine
 from communications.services.queue import claim_due
 from communications.tests.factories import a_communication
@@ -22,7 +24,14 @@ def due_again(row: Communication) -> None:
 
 def lapse(row: Communication) -> None:
     """As if the lease had run out, its worker gone."""
-    Communication.objects.filter(id=row.id).update(lease_expires_at=clock.now() - timedelta(seconds=1))
+    lease_of(row).update(expires_at=clock.now() - timedelta(seconds=1))
+
+
+def lease_of(row: Communication) -> QuerySet[QueueLease]:
+    """Of the worker that holds the row; none while nobody does."""
+    return QueueLease.objects.filter(
+        token__in=QueueEntry.objects.filter(communication=row).values("lease_token")
+    )
 
 
 def story(row: Communication) -> list[str]:
@@ -39,9 +48,9 @@ def claimed_and_checked() -> tuple[Any, list[Any]]:
 
 
 def fence(claim: Any, cleared: list[Any]) -> dict[Any, int]:
-    return attempts.begin_calls(
+    return begin_calls(
         [
-            attempts.PlannedCall(
+            PlannedCall(
                 communication_id=item.job.communication_id,
                 client_id=item.job.client_id,
                 lease_token=claim.lease_token,
@@ -56,6 +65,7 @@ def fence(claim: Any, cleared: list[Any]) -> dict[Any, int]:
             )
             for item in cleared
         ],
+        actor="worker:a",
         offset=clock.offset(),
     )
 
@@ -72,7 +82,6 @@ def a_fenced_call() -> tuple[Communication, JournalLine]:
         communication_id=row.id,
         attempt_id=attempt_id,
         attempt_number=number,
-        lease_token=claim.lease_token,
         outcome_class=OutcomeClass.ACCEPTED,
         code="250 2.0.0",
         provider_message_id=attempt_id.hex,

@@ -81,9 +81,18 @@ def test_cancelling_twice_is_the_same_as_once():
     assert audited(row) == [(MARIA, "communication.cancelled")]
 
 
-def test_what_is_being_sent_is_stopped_at_the_fence(smtp):
+def test_what_a_worker_has_claimed_is_cancelled_at_once(smtp):
     row = a_communication()
     claim, cleared = claimed_and_checked()
+    acted = do(Action.CANCEL, row)
+    assert (acted.way, acted.row.status) == (Way.CANCEL, Status.CANCELLED)
+    assert audited(row) == [(MARIA, "communication.cancelled")]
+    assert fence(claim, cleared) == {}
+    assert do(Action.CANCEL, row).way is Way.NOTHING
+
+
+def test_what_is_being_sent_is_asked_to_stop(smtp):
+    row, _ = a_fenced_call()
     acted = do(Action.CANCEL, row)
     assert (acted.way, acted.row.status, acted.row.cancel_requested) == (
         Way.ASK_TO_CANCEL,
@@ -91,12 +100,11 @@ def test_what_is_being_sent_is_stopped_at_the_fence(smtp):
         True,
     )
     assert audited(row) == [(MARIA, "communication.cancel_requested")]
-    assert fence(claim, cleared) == {}
     assert do(Action.CANCEL, row).way is Way.NOTHING
 
 
-def test_a_wish_to_cancel_that_comes_while_the_fence_waits_is_obeyed():
-    """The fence waits for the row, and sees the wish once it is committed."""
+def test_a_cancellation_that_comes_while_the_fence_waits_is_obeyed():
+    """The fence waits for the row, and sees what became of it once that is committed."""
     row = a_communication()
     claim, cleared = claimed_and_checked()
     with transaction.atomic():
@@ -144,15 +152,13 @@ def test_what_was_cancelled_does_not_hold_the_business_key():
 def test_a_failed_one_is_tried_again_with_all_its_tries(smtp):
     row = failed()
     later = clock.now() + timedelta(hours=1)
-    Communication.objects.filter(id=row.id).update(
-        retry_count=3, put_back_count=2, lapsed_leases=5, due_at=later
-    )
+    Communication.objects.filter(id=row.id).update(retry_count=3, put_back_count=2, due_at=later)
     attention.raise_item(
         kind=AttentionKind.DELIVERY_FAILED, dedupe_key=str(row.id), target="x:1", details={}, now=clock.now()
     )
     acted = do(Action.RETRY, row)
     assert (acted.way, acted.row.status, acted.row.failed_at) == (Way.SEND_AGAIN, Status.SCHEDULED, None)
-    assert (acted.row.retry_count, acted.row.put_back_count, acted.row.lapsed_leases) == (0, 0, 0)
+    assert (acted.row.retry_count, acted.row.put_back_count, acted.row.queue_entry.lapses) == (0, 0, 0)
     assert story(row)[-1] == Cause.STAFF_RETRY
     assert audited(row) == [(MARIA, "communication.retried")]
     assert AttentionItem.objects.get().resolved_by == attention.SETTLED_ITSELF

@@ -253,7 +253,7 @@ def test_claims_do_not_walk_rows_that_are_not_due(smtp: Sandbox) -> None:
         plan = "\n".join(row[0] for row in cursor.fetchall())
         cursor.execute("RESET enable_seqscan")
     conditions = [part.splitlines()[0] for part in plan.split("Index Cond:")[1:]]
-    assert plan.count("communication_due_idx") == len(conditions) == len(PRIORITIES)
+    assert plan.count("queue_due_idx") == len(conditions) == len(PRIORITIES)
     assert all("due_at <=" in condition for condition in conditions)
 
 

@@ -128,7 +128,7 @@ def test_a_rate_limit_lets_through_so_many_and_the_rest_wait_their_turn(
         assert (row.retry_count, row.put_back_count, row.waits_for) == (0, 1, "")
         assert row.due_at is not None
         assert row.due_at > clock.now()
-        assert story(row) == [Cause.PLANNED, Cause.CLAIMED, Cause.NOT_NOW]
+        assert story(row) == [Cause.PLANNED, Cause.NOT_NOW]
         assert row.events.last().reason == "own_rate_limit"
 
 

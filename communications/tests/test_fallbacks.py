@@ -15,7 +15,7 @@ from communications.services import fallbacks, outcomes
 from communications.services.dispatch import dispatch_due
 from communications.services.journal import JournalLine
 from communications.services.queue import release_lapsed
-from communications.tests.factories import a_communication
+from communications.tests.factories import a_communication, lead_to
 from communications.tests.steps import a_fenced_call, lapse, story
 from core import clock
 from core.choices import Channel
@@ -152,10 +152,7 @@ def test_a_sibling_that_failed_leaves_its_channel_free(smtp: Sandbox) -> None:
     row, line = a_call_by_sms()
     a_sibling_by_email(row)
     sibling = Communication.objects.exclude(id=row.id).get()
-    for status in ("sending", "failed"):
-        Communication.objects.filter(id=sibling.id).update(
-            status=status, lease_token=line.lease_token, lease_expires_at=clock.now()
-        )
+    lead_to(sibling, Status.FAILED)
     ends_in(line, OutcomeClass.CONTENT)
     row.refresh_from_db()
     assert (row.status, row.channel) == (Status.SCHEDULED, "email")

@@ -12,7 +12,7 @@ import pytest
 from django.conf import settings
 
 from communications.choices import AttemptStatus, Status
-from communications.models import Communication
+from communications.models import Communication, QueueLease
 from communications.services.dispatch import dispatch_due
 from communications.services.reconcile import reconcile
 from communications.tests.factories import a_communication
@@ -41,9 +41,7 @@ def a_worker(smtp: Sandbox, state: Path, program: str = WORKER) -> Iterator[subp
 
 
 def its_lease_runs_out() -> None:
-    Communication.objects.filter(status=Status.SENDING).update(
-        lease_expires_at=clock.now() - timedelta(seconds=1)
-    )
+    QueueLease.objects.update(expires_at=clock.now() - timedelta(seconds=1))
 
 
 def test_killed_between_fence_and_record_leaves_one_row_in_doubt_and_no_second_mail(

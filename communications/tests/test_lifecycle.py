@@ -1,20 +1,19 @@
 """Every pair of states: what the table says, what `apply` does, and what the database lets through."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from django.db import IntegrityError, connection, transaction
 
 from communications.choices import Cause, Status
-from communications.models import Communication, DeliveryEvent
+from communications.models import Communication, DeliveryEvent, QueueEntry
 from communications.rules.lifecycle import ALLOWED_PAIRS, INITIAL_STATUSES, decide
 from communications.services import lifecycle
 from communications.services.lifecycle import Transition
-from communications.tests.factories import a_communication, in_status
+from communications.tests.factories import a_communication, in_status, lease
 from core import clock
 from core.tests.races import at_once
 
@@ -35,12 +34,32 @@ def no_guard() -> Iterator[None]:
 
 
 def put(rows: Sequence[Communication], status: Status) -> None:
-    """Force a status; only without the guard."""
-    Communication.objects.filter(id__in=[row.id for row in rows]).update(
-        status=status,
-        due_at=clock.now(),
-        lease_token=uuid4(),
-        lease_expires_at=clock.now() + timedelta(minutes=1),
+    """Force a status, as claimed where it needs a claim; only without the guard."""
+    stored = Communication.objects.filter(id__in=[row.id for row in rows])
+    stored.update(status=Status.SCHEDULED, due_at=clock.now())
+    lease(*rows)
+    stored.update(status=status)
+    lease(*rows)
+
+
+def queue_agrees() -> bool:
+    """Whether exactly what is scheduled or being sent has its place in the queue: with its own times while it is
+    scheduled, with a lease while it is being sent."""
+    waiting = Communication.objects.filter(status__in=[Status.SCHEDULED, Status.SENDING])
+    places = {entry.communication_id: entry for entry in QueueEntry.objects.all()}
+    return places.keys() == set(waiting.values_list("id", flat=True)) and all(
+        _fits(row, places[row.id]) for row in waiting
+    )
+
+
+def _fits(row: Communication, place: QueueEntry) -> bool:
+    if row.status == Status.SENDING:
+        return place.lease_token is not None
+    return (row.client_id, row.priority, row.due_at, row.waits_for) == (
+        place.client_id,
+        place.priority,
+        place.due_at,
+        place.waits_for,
     )
 
 
@@ -66,6 +85,7 @@ def test_apply_changes_exactly_the_pairs_of_the_table() -> None:
                 end,
             )
             assert DeliveryEvent.objects.count() == events + len(allowed)
+            assert queue_agrees(), (start, end)
             stored = dict(Communication.objects.values_list("id", "status"))
             for cause, row in rows.items():
                 assert stored[row.id] == (end if cause in allowed else start), (start, end, cause)
@@ -91,7 +111,7 @@ def test_the_database_refuses_every_pair_that_the_table_does_not_know() -> None:
 @pytest.mark.parametrize("status", list(Status))
 def test_the_database_refuses_new_rows_in_the_middle_of_their_life(status: Status) -> None:
     row = a_communication()
-    row.id, row.status, row.lease_token, row.lease_expires_at = uuid4(), status, uuid4(), clock.now()
+    row.id, row.status = uuid4(), status
     row._state.adding = True
     # The request's first communication gives up its channel, so that only the guard can refuse.
     first = row.request.communications.get()
@@ -104,6 +124,60 @@ def test_the_database_refuses_new_rows_in_the_middle_of_their_life(status: Statu
     else:
         with pytest.raises(IntegrityError), transaction.atomic():
             row.save(force_insert=True)
+
+
+def test_queue_and_status_agree_after_every_change_whoever_makes_it() -> None:
+    """Every pair of the table, by plain UPDATE; and what else may change about a row that waits."""
+    rows = {start: a_communication() for start in Status}
+    with no_guard():
+        for start, end in sorted(ALLOWED_PAIRS):
+            put([rows[start]], start)
+            assert queue_agrees(), start
+            Communication.objects.filter(id=rows[start].id).update(status=end)
+            assert queue_agrees(), (start, end)
+    row = a_communication()
+    for changes in ({"due_at": clock.now()}, {"waits_for": "pause:1"}, {"priority": 7}):
+        Communication.objects.filter(id=row.id).update(**changes)
+        assert queue_agrees(), changes
+
+
+def test_a_communication_that_goes_takes_its_place_with_it() -> None:
+    row = a_communication()
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE crm_delivery_events DISABLE TRIGGER crm_delivery_events_append_only")
+    row.events.all().delete()
+    Communication.objects.filter(id=row.id).delete()
+    assert not QueueEntry.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        pytest.param(lambda entry: entry.delete(), id="delete"),
+        pytest.param(lambda entry: QueueEntry.objects.update(due_at=clock.now()), id="another time"),
+        pytest.param(lambda entry: QueueEntry.objects.update(waits_for="pause:1"), id="park"),
+        pytest.param(lambda entry: QueueEntry.objects.update(priority=7), id="another priority"),
+        pytest.param(
+            lambda entry: QueueEntry.objects.create(
+                communication_id=uuid4(), client_id=entry.client_id, priority=1, due_at=clock.now()
+            ),
+            id="insert",
+        ),
+    ],
+)
+def test_nobody_changes_the_queue_by_itself(tamper: Callable[[QueueEntry], object]) -> None:
+    row = a_communication()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        tamper(row.queue_entry)
+    assert queue_agrees()
+
+
+def test_nothing_is_being_sent_without_a_lease() -> None:
+    """The sweep of lost workers would not find it."""
+    row = a_communication()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Communication.objects.filter(id=row.id).update(status=Status.SENDING)
 
 
 @pytest.mark.parametrize("status", list(Status))

@@ -171,7 +171,7 @@ class TestObeyedFromItsCommit:
         pulling.finish()
         row.refresh_from_db()
         assert (row.status, smtp.messages()) == (Status.SCHEDULED, [])
-        assert story(row) == [Cause.PLANNED, Cause.CLAIMED, Cause.NOT_CALLED, Cause.CLAIMED, Cause.NOT_NOW]
+        assert story(row) == [Cause.PLANNED, Cause.NOT_NOW]
 
     def test_workers_and_a_pause_at_the_same_moment(self, smtp: Sandbox) -> None:
         """What was fenced before the commit is called; after it nothing is."""
@@ -275,7 +275,7 @@ class TestPausing:
 def test_what_is_parked_is_in_nobodys_way(smtp: Sandbox) -> None:
     """Neither claims nor the pages' counts walk over it: it is not in the index that they read (PERF-9)."""
     with connection.cursor() as sql:
-        sql.execute("SELECT indexdef FROM pg_indexes WHERE indexname = 'communication_due_idx'")
+        sql.execute("SELECT indexdef FROM pg_indexes WHERE indexname = 'queue_due_idx'")
         ((definition,),) = sql.fetchall()
     assert "waits_for" in definition.partition("WHERE")[2]
 

@@ -15,7 +15,7 @@ from communications.services.commands import ClientData, Idempotency, SubmitComm
 from communications.services.lifecycle import Transition
 from communications.services.submit import submit
 from communications.tests.conftest import NOON_IN_KOLKATA
-from communications.tests.factories import a_command
+from communications.tests.factories import a_command, lease
 from core import clock
 from core.errors import Conflict, Invalid
 from core.models import AttentionItem, AuditEntry, DataKey
@@ -128,17 +128,15 @@ def test_a_request_of_which_nothing_was_sent_does_not_hold_its_key(end: Status) 
     command = a_command()
     first, _ = send(command)
     steps = {
-        Status.CANCELLED: [(Status.CANCELLED, Cause.CALLER_CANCELLED, {})],
+        Status.CANCELLED: [(Status.CANCELLED, Cause.CALLER_CANCELLED)],
         Status.FAILED: [
-            (Status.SENDING, Cause.CLAIMED, {"lease_token": first.id, "lease_expires_at": NOON_IN_KOLKATA}),
-            (Status.FAILED, Cause.NO_CHANNEL_LEFT, {}),
+            (Status.SENDING, Cause.CLAIMED),
+            (Status.FAILED, Cause.NO_CHANNEL_LEFT),
         ],
     }
-    for to, cause, changes in steps[end]:
-        lifecycle.apply(
-            [Transition(first.id, to, cause, "staff:1", NOON_IN_KOLKATA, changes=changes)],
-            now=NOON_IN_KOLKATA,
-        )
+    lease(first)
+    for to, cause in steps[end]:
+        lifecycle.apply([Transition(first.id, to, cause, "staff:1", NOON_IN_KOLKATA)], now=NOON_IN_KOLKATA)
     second, duplicate = send(command)
     assert not duplicate
     assert second.id != first.id

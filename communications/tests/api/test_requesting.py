@@ -2,7 +2,6 @@
 
 import threading
 import time
-from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -14,6 +13,7 @@ from communications.models import Communication, CommunicationRequest
 from communications.services import lifecycle
 from communications.services.lifecycle import Transition
 from communications.tests.api.bodies import a_body
+from communications.tests.factories import lease
 from core import clock
 from core.models import AttentionItem
 from core.scopes import Scope
@@ -225,9 +225,9 @@ def test_the_answer_comes_as_soon_as_the_message_has_left(planner):
         time.sleep(0.02)
     row = Communication.objects.get()
     now = clock.now()
-    lease = {"lease_token": UUID(int=1), "lease_expires_at": now + timedelta(minutes=2)}
+    lease(row)
     for change in (
-        Transition(row.id, Status.SENDING, Cause.CLAIMED, "worker:1", now, changes=lease),
+        Transition(row.id, Status.SENDING, Cause.CLAIMED, "worker:1", now),
         Transition(row.id, Status.SENT, Cause.ACCEPTED, "worker:1", now),
     ):
         lifecycle.apply([change], now=now)

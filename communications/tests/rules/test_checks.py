@@ -69,7 +69,6 @@ def test_low_goes_some_minutes_after_its_slot():
     [
         ({"client_erased": True}, Cause.REFUSED_BY_CHECK, "erased"),
         ({"plan_cancelled": True}, Cause.REFUSED_BY_CHECK, "plan_cancelled"),
-        ({"cancel_requested": True}, Cause.CANCEL_REQUESTED, "cancel_requested"),
         ({"has_contact_point": False}, Cause.REFUSED_BY_CHECK, "no_contact_point"),
         ({"on_allow_list": False}, Cause.REFUSED_BY_CHECK, "not_on_allow_list"),
         ({"consent_allowed": False}, Cause.REFUSED_BY_CHECK, "no_consent"),
@@ -86,7 +85,7 @@ def test_refusals(changes, cause, code, urgency, now):
     verdict = check(replace(FINE, terms=replace(TERMS, urgency=urgency), **changes), now)
     assert isinstance(verdict, Refuse)
     assert (verdict.cause, verdict.reason.code) == (cause, code)
-    assert decide(Status.SENDING, Status.CANCELLED, verdict.cause) is Status.CANCELLED
+    assert decide(Status.SCHEDULED, Status.CANCELLED, verdict.cause) is Status.CANCELLED
 
 
 @pytest.mark.parametrize(
@@ -136,9 +135,9 @@ def test_without_a_connector_it_waits_only_while_that_meets_its_deadline(expires
 
 
 def test_a_refusal_counts_more_than_a_missing_connector():
-    verdict = check(replace(FINE, configured=False, cancel_requested=True), NOON)
+    verdict = check(replace(FINE, configured=False, plan_cancelled=True), NOON)
     assert isinstance(verdict, Refuse)
-    assert verdict.cause is Cause.CANCEL_REQUESTED
+    assert verdict.reason.code == "plan_cancelled"
 
 
 EVERYTHING = OpenPause(UUID(int=1), PauseScope.EVERYTHING, "")

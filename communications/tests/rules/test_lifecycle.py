@@ -19,7 +19,8 @@ ARRIVED = {"sent", "delivered", "opened", "clicked", "responded"}
 
 # The table of engine.md once more, written out by hand.
 EXPECTED = {
-    "scheduled": {"sending", "held", "cancelled"} | ARRIVED,
+    # To itself: put off, or its worker lost, before its call had begun.
+    "scheduled": {"scheduled", "sending", "held", "cancelled", "failed"} | ARRIVED,
     "held": {"merged", "scheduled", "cancelled"},
     "merged": {"held", "cancelled"},
     "sending": {"scheduled", "in_doubt", "failed", "cancelled"} | ARRIVED,
@@ -86,6 +87,11 @@ def test_new_rows():
         pytest.param(Status.CANCELLED, Status.DELIVERED, Cause.RECEIPT, None, id="cancelled is final"),
         pytest.param(Status.CANCELLED, Status.SCHEDULED, Cause.STAFF_RETRY, None, id="not even for staff"),
         pytest.param(Status.SENDING, Status.SCHEDULED, Cause.CLAIMED, None, id="a cause of another row"),
+        pytest.param(Status.SCHEDULED, Status.SCHEDULED, Cause.NOT_NOW, Status.SCHEDULED, id="put off"),
+        pytest.param(Status.SENDING, Status.SCHEDULED, Cause.NOT_NOW, None, id="too late to put off"),
+        pytest.param(
+            Status.SENDING, Status.SCHEDULED, Cause.LEASE_LAPSED_UNCALLED, None, id="its call has begun"
+        ),
         pytest.param(Status.SENDING, Status.CANCELLED, Cause.CALLER_CANCELLED, None, id="only asked for"),
         pytest.param(
             Status.SENDING, Status.CANCELLED, Cause.CANCEL_REQUESTED, Status.CANCELLED, id="honoured"

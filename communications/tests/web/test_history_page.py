@@ -264,7 +264,7 @@ def test_a_due_time_is_found_by_the_index_of_the_queue(reader):
     filters = history.HistoryFilters(due_from=NOON, due_before=NOON + timedelta(hours=1))
     with connection.cursor() as sql:
         sql.execute("SET LOCAL enable_seqscan = off")
-    assert "communication_due_idx" in history._matching(filters).explain()
+    assert "queue_due_idx" in history._matching(filters).explain()
 
 
 def test_the_total_is_capped(reader, monkeypatch):
