@@ -207,7 +207,9 @@ def _lapsed() -> list[_Lapsed]:
 
 def _count_lapse(ids: Sequence[UUID]) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE crm_queue SET lapses = lapses + 1 WHERE communication_id = ANY(%s)", [list(ids)])
+        cursor.execute(
+            "UPDATE crm_queue SET lapses = lapses + 1 WHERE communication_id = ANY(%s)", [list(ids)]
+        )
 
 
 def _after_lapse(row: _Lapsed, actor: str, now: datetime) -> Transition:
