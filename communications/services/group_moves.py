@@ -122,8 +122,8 @@ _FENCE = """
 
 @dataclass(frozen=True)
 class Accepted:
-    """A call that was accepted, in its worker's own words. `payload`: the provider's, sealed. `html_sha256` and
-    `degraded` empty: stays as it is."""
+    """A call that was accepted, in its worker's own words. `payload`: the provider's, sealed; `content`: the text, sealed,
+    where it was made anew for its channel. `html_sha256` and `degraded` empty, `content` None: stays as it is."""
 
     communication_id: UUID
     attempt_id: UUID
@@ -134,6 +134,7 @@ class Accepted:
     payload: bytes | None
     html_sha256: str = ""
     degraded: str = ""
+    content: bytes | None = None
 
 
 def end_accepted(
@@ -156,6 +157,7 @@ def end_accepted(
         "payloads": [each.payload for each in accepted],
         "html_sha256": [each.html_sha256 for each in accepted],
         "degraded": [each.degraded for each in accepted],
+        "contents": [each.content for each in accepted],
         "from": Status.SENDING.value,
         "to": Status.SENT.value,
         "cause": Cause.ACCEPTED.value,
@@ -179,8 +181,10 @@ _END_ACCEPTED = """
     ), input AS (
         SELECT * FROM unnest(%(communication_ids)s::uuid[], %(attempt_ids)s::uuid[], %(attempt_numbers)s::int[],
                              %(codes)s::text[], %(provider_message_ids)s::text[], %(at)s::timestamptz[],
-                             %(payloads)s::bytea[], %(html_sha256)s::text[], %(degraded)s::text[])
-            AS t(communication_id, attempt_id, number, code, provider_message_id, at, payload, html_sha256, degraded)
+                             %(payloads)s::bytea[], %(html_sha256)s::text[], %(degraded)s::text[],
+                             %(contents)s::bytea[])
+            AS t(communication_id, attempt_id, number, code, provider_message_id, at, payload, html_sha256, degraded,
+                 content)
     ), held AS MATERIALIZED (
         SELECT c.id FROM crm_communications c JOIN input i ON i.communication_id = c.id
          WHERE c.status = %(from)s AND c.attempt_count = i.number
@@ -190,6 +194,7 @@ _END_ACCEPTED = """
            SET status = %(to)s, sent_at = coalesce(c.sent_at, i.at), outcome_code = i.code, put_back_count = 0,
                call_started_at = NULL, cancel_requested = false,
                html_sha256 = coalesce(nullif(i.html_sha256, ''), c.html_sha256),
+               content = coalesce(i.content, c.content),
                metadata = CASE WHEN i.degraded = '' THEN c.metadata
                                ELSE jsonb_build_object('degraded', i.degraded) END
           FROM held h JOIN input i ON i.communication_id = h.id

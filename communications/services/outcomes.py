@@ -117,6 +117,7 @@ def _accepted(end: Ended) -> Accepted:
         payload=end.sealed(DeliveryEvent, "payload"),
         html_sha256=end.html_sha256,
         degraded=end.degraded,
+        content=end.content,
     )
 
 

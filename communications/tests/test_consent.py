@@ -19,9 +19,10 @@ from communications.services.commands import ClientData
 from communications.services.dispatch import dispatch_due
 from communications.services.replan import ACTOR, replan_changed
 from communications.services.rerouting import reroute
+from communications.services.reconcile import reconcile
 from communications.services.submit import submit
 from communications.tests.factories import a_command, a_communication
-from communications.tests.steps import claimed_and_checked, fence, story
+from communications.tests.steps import claimed_and_checked, fence, lapse, story
 from core import clock
 from core.choices import Channel
 from core.models import AttentionItem
@@ -258,10 +259,7 @@ class TestInFlight:
         claimed_and_checked()
         say(row.client_id)
         say(row.client_id, ConsentState.GRANTED)
-        Communication.objects.filter(id=row.id).update(lease_expires_at=clock.now() - timedelta(seconds=1))
-        wait_until(lambda: "claimed" in story(row))
-        from communications.services.reconcile import reconcile
-
+        lapse(row)
         reconcile(actor="worker:b", now=clock.now())
         dispatch_due()
         row.refresh_from_db()

@@ -19,6 +19,7 @@ from communications.services.digests import release_digests
 from communications.services.dispatch import dispatch_due
 from communications.services.dissolving import free_members
 from communications.services.pauses import pause
+from communications.services.queue import give_back
 from communications.services.submit import submit
 from communications.tests.factories import a_command, lead_to
 from communications.tests.steps import claimed_and_checked, fence, story
@@ -244,7 +245,7 @@ def test_one_that_is_cancelled_is_taken_out_before_the_fence(smtp: Sandbox) -> N
     act(action=Action.CANCEL, communication_id=rows[1].id, actor="staff:1", now=clock.now())
     assert fence(claim, cleared) == {}
     assert statuses(rows) == [Status.MERGED, Status.CANCELLED, Status.MERGED]
-    lead_to(Communication.objects.get(message_type="digest"), Status.SCHEDULED)
+    give_back(lease_token=claim.lease_token, ids=claim.ids)
     dispatch_due()
     release_digests(now=clock.now())
     dispatch_due()
