@@ -122,8 +122,11 @@ _FENCE = """
 
 @dataclass(frozen=True)
 class Accepted:
-    """A call that was accepted, in its worker's own words. `payload`: the provider's, sealed; `content`: the text, sealed,
-    where it was made anew for its channel. `html_sha256` and `degraded` empty, `content` None: stays as it is."""
+    """A call that was accepted, in its worker's own words.
+
+    `payload`: the provider's words, sealed. `content`: the text, sealed, where it was made anew for its channel.
+    `html_sha256` and `degraded` empty, `content` None: stays as it is.
+    """
 
     communication_id: UUID
     attempt_id: UUID

@@ -17,18 +17,18 @@ from communications.choices import Cause, MessageType, Status, Urgency
 from communications.models import Communication
 from communications.services.commands import ClientData
 from communications.services.dispatch import dispatch_due
+from communications.services.reconcile import reconcile
 from communications.services.replan import ACTOR, replan_changed
 from communications.services.rerouting import reroute
-from communications.services.reconcile import reconcile
 from communications.services.submit import submit
 from communications.tests.factories import a_command, a_communication
-from communications.tests.steps import claimed_and_checked, fence, lapse, story
+from communications.tests.steps import claimed_and_checked, fence, lapse
 from core import clock
 from core.choices import Channel
 from core.models import AttentionItem
 from core.models.outbox import OutboxEvent
 from core.tests.api.callers import service
-from core.tests.races import Call, wait_until
+from core.tests.races import Call
 from preferences.choices import ConsentSource, ConsentState, SuppressionReason
 from preferences.models import ClientPreferences, ConsentEntry
 from preferences.rules import wordings
