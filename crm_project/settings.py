@@ -334,6 +334,12 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep-due": {"task": "communications.dispatch_due", "schedule": 5.0, "options": {"expires": 5}},
     "reconcile": {"task": "communications.reconcile", "schedule": 5.0, "options": {"expires": 5}},
+    "process-receipts": {
+        "task": "communications.process_receipts",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
+    "forget-receipts": {"task": "communications.purge_receipts", "schedule": 3600.0},
     "forget-idempotency-keys": {"task": "communications.purge_idempotency_keys", "schedule": 3600.0},
     "drain-spool": {"task": "core.drain_spool", "schedule": 5.0, "options": {"expires": 5}},
     "forget-spooled": {"task": "core.forget_spooled", "schedule": 3600.0},

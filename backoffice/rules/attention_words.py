@@ -82,6 +82,18 @@ _WORDS: Final[Mapping[str, AttentionWords]] = MappingProxyType(
             Weight.BAD,
             "warning",
         ),
+        AttentionKind.ADDRESS_UNDELIVERABLE: AttentionWords(
+            "An address does not work",
+            "Nothing more is sent there. Ask the client for another address or number.",
+            Weight.WARN,
+            "warning",
+        ),
+        AttentionKind.RECEIPT_REJECTED: AttentionWords(
+            "What a provider told us could not be read",
+            "What became of some messages may be missing here. Show this to whoever runs the system.",
+            Weight.WARN,
+            "warning",
+        ),
         "spool_parked": AttentionWords(
             "An accepted request stands aside",
             "It failed again and again while it was being stored. The runbook says how to go on.",

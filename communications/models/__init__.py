@@ -2,6 +2,7 @@ from communications.models.communication import Communication
 from communications.models.delivery import DeliveryAttempt, DeliveryEvent
 from communications.models.idempotency import IdempotencyKey
 from communications.models.pause import SENDING_GATE_ID, Pause, SendingGate
+from communications.models.receipt import Receipt
 from communications.models.request import CommunicationRequest
 from communications.models.template import Template, TemplateVersion
 
@@ -13,6 +14,7 @@ __all__ = [
     "DeliveryEvent",
     "IdempotencyKey",
     "Pause",
+    "Receipt",
     "SendingGate",
     "Template",
     "TemplateVersion",
