@@ -108,6 +108,8 @@ class AttentionKind(StrEnum):
     request was accepted while the database was away and could not be stored when it was back; its caller does
     not know. address_undeliverable: an address or number does not work; ask the client for another one.
     receipt_rejected: something that a provider told could not be read; look at it with whoever runs the system.
+    reply_received: somebody wrote to us; read it and answer. mailbox_failing: the mailbox for answers and bounces
+    cannot be read; put its account in order.
     """
 
     IN_DOUBT = "in_doubt"
@@ -119,6 +121,8 @@ class AttentionKind(StrEnum):
     ACCEPTED_THEN_REFUSED = "accepted_then_refused"
     ADDRESS_UNDELIVERABLE = "address_undeliverable"
     RECEIPT_REJECTED = "receipt_rejected"
+    REPLY_RECEIVED = "reply_received"
+    MAILBOX_FAILING = "mailbox_failing"
 
 
 class ReceiptKind(StrEnum):

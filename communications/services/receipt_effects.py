@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import transaction
 
 from communications.choices import AttentionKind, ReceiptKind, ReceiptVerdict
-from communications.models import Receipt
+from communications.models import DeliveryAttempt, Receipt
 from communications.rules.receipts import (
     IGNORED,
     UNREAD_AFTER_FAILURES,
@@ -23,6 +23,7 @@ from communications.services.evidence import Told, apply_evidence
 from communications.services.receipt_matching import has_reference, match
 from communications.services.receipts import PROCESS_TASK, payload_of, reseal
 from core import attention
+from core.attention import Item
 from core.database import DATABASE_AWAY
 from core.logs import get_logger
 from core.wake import ring
@@ -43,7 +44,7 @@ def register_reader(provider: str, reader: Reader) -> None:
 
 def process_due(*, actor: str, now: datetime) -> int:
     """Process what waits and is due; returns how many receipts were looked at. Any worker may run it at any time."""
-    looked_at = 0
+    looked_at = sum(_process_alone(receipt_id, actor, now) for receipt_id in _unread_ids(now))
     while True:
         try:
             found = _process_batch(actor, now, BATCH)
@@ -52,7 +53,9 @@ def process_due(*, actor: str, now: datetime) -> int:
         except Exception:
             # One of them is to blame; the others must get their turn.
             log.exception("receipts not processed together, now one by one")
-            found = sum(_process_alone(receipt_id, actor, now) for receipt_id in _due_ids(now))
+            due = _due(now).exclude(kind=ReceiptKind.UNREAD)
+            ids = list(due.values_list("id", flat=True)[:BATCH])
+            found = sum(_process_alone(receipt_id, actor, now) for receipt_id in ids)
         looked_at += found
         if found < BATCH:
             return looked_at
@@ -62,13 +65,15 @@ def _due(now: datetime) -> Any:
     return Receipt.objects.filter(processed_at__isnull=True, look_at__lte=now).order_by("look_at", "id")
 
 
-def _due_ids(now: datetime) -> list[UUID]:
-    return list(_due(now).values_list("id", flat=True)[:BATCH])
+def _unread_ids(now: datetime) -> list[UUID]:
+    """Each by itself: they are large, and reading may take a while."""
+    return list(_due(now).filter(kind=ReceiptKind.UNREAD).values_list("id", flat=True)[:BATCH])
 
 
 def _process_batch(actor: str, now: datetime, limit: int) -> int:
     with transaction.atomic():
-        rows = list(_due(now).select_for_update(skip_locked=True)[:limit])
+        due = _due(now).exclude(kind=ReceiptKind.UNREAD)
+        rows = list(due.select_for_update(skip_locked=True)[:limit])
         _process(rows, actor, now)
     return len(rows)
 
@@ -125,7 +130,28 @@ def _process(rows: Sequence[Receipt], actor: str, now: datetime) -> None:
     too_early = apply_evidence(by_attempt, actor=actor, now=now)
     for row in rows:
         _settle(row, attempts, too_early, now)
+    _show_replies([row for row in rows if row.kind == ReceiptKind.REPLY and row.processed_at], now)
     Receipt.objects.bulk_update(rows, _WRITTEN)
+
+
+def _show_replies(replies: Sequence[Receipt], now: datetime) -> None:
+    """People read them: on the page of the message that they answer, or where they came in."""
+    attempts = (
+        DeliveryAttempt.objects.filter(id__in=[row.attempt_reference for row in replies]) if replies else ()
+    )
+    answered = {attempt.id: f"communication:{attempt.communication_id}" for attempt in attempts}
+    attention.raise_items(
+        [
+            Item(
+                AttentionKind.REPLY_RECEIVED,
+                str(row.id),
+                answered.get(row.attempt_reference or row.id, f"receipt:{row.id}"),
+                {"provider": row.provider},
+            )
+            for row in replies
+        ],
+        now=now,
+    )
 
 
 _READ: Final = ("kind", "occurred_at", "provider_message_id", "message_id", "by_machine")

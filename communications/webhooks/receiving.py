@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import AllowAny
@@ -27,6 +27,10 @@ class WebhookView(ApiView):
     parser_classes = [RawParser]
     provider: ClassVar[str]
 
+    def is_known(self, request: Request) -> bool:  # noqa: ARG002 - for those who show something in a header
+        """Asked before the body is read; for callers that show something of their own in a header."""
+        return True
+
     def is_authentic(self, request: Request, body: bytes) -> bool:
         """Whether the provider sent it: compared in constant time, over the bytes as they came."""
         raise NotImplementedError
@@ -37,6 +41,8 @@ class WebhookView(ApiView):
 
     def post(self, request: Request, **_path: Any) -> Response:
         """204 once it is stored. What cannot be read is stored as it is, for people: telling it again helps nobody."""
+        if not self.is_known(request):
+            self._refuse()
         try:
             given: Any = request.data  # without a body it is an empty form
         except TooLarge:
@@ -44,8 +50,7 @@ class WebhookView(ApiView):
             raise
         body = given if isinstance(given, bytes) else b""
         if not self.is_authentic(request, body):
-            count(self.provider, "forged")
-            raise PermissionDenied("This call is not signed as it should be. Nothing was stored.")
+            self._refuse()
         try:
             receipts, verdict = self.read(request, body), "stored"
         except Malformed:
@@ -57,6 +62,10 @@ class WebhookView(ApiView):
             raise
         count(self.provider, verdict)
         return Response(status=204)
+
+    def _refuse(self) -> NoReturn:
+        count(self.provider, "forged")
+        raise PermissionDenied("This call is not signed as it should be. Nothing was stored.")
 
 
 def _unread(provider: str, body: bytes) -> ProviderReceipt:
