@@ -16,6 +16,7 @@ from communications.models import (
     Pause,
     QueueEntry,
     QueueLease,
+    Receipt,
     SendingGate,
     Template,
     TemplateVersion,
@@ -136,6 +137,14 @@ class DeliveryEventAdmin(ReadOnlyAdmin):
     list_select_related = ("communication",)
     search_fields = ("=communication__id",)
     hidden = ("payload",)
+
+
+@admin.register(Receipt)
+class ReceiptAdmin(ReadOnlyAdmin):
+    list_display = ("received_at", "provider", "kind", "verdict", "outcome_code", "processed_at")
+    list_filter = ("provider", "kind", "verdict")
+    search_fields = ("=id", "=attempt_reference", "=provider_message_id")
+    hidden = ("payload", "dedupe_key")
 
 
 @admin.register(Template)

@@ -9,11 +9,13 @@ class CommunicationsConfig(AppConfig):
         from communications import health, worker
         from communications.api import spooling
         from communications.rules.alerts import ALERTS
-        from communications.services import pauses, replan
+        from communications.services import incoming_mail, pauses, receipts, replan
         from core.alert_kinds import register_alert
 
         health.register()
         spooling.register()
+        receipts.register()
+        incoming_mail.register()
         replan.register()
         worker.connect()
         post_migrate.connect(

@@ -106,7 +106,10 @@ class AttentionKind(StrEnum):
     asked for a message that cannot be sent; correct its request or the plan's data. not_sent: no channel is
     open, or the message could not go out in time; reach the client in another way. accepted_then_refused: a
     request was accepted while the database was away and could not be stored when it was back; its caller does
-    not know.
+    not know. address_undeliverable: an address or number does not work; ask the client for another one.
+    receipt_rejected: something that a provider told could not be read; look at it with whoever runs the system.
+    reply_received: somebody wrote to us; read it and answer. mailbox_failing: the mailbox for answers and bounces
+    cannot be read; put its account in order.
     """
 
     IN_DOUBT = "in_doubt"
@@ -116,6 +119,42 @@ class AttentionKind(StrEnum):
     REQUEST_REFUSED = "request_refused"
     NOT_SENT = "not_sent"
     ACCEPTED_THEN_REFUSED = "accepted_then_refused"
+    ADDRESS_UNDELIVERABLE = "address_undeliverable"
+    RECEIPT_REJECTED = "receipt_rejected"
+    REPLY_RECEIVED = "reply_received"
+    MAILBOX_FAILING = "mailbox_failing"
+
+
+class ReceiptKind(StrEnum):
+    """What a provider tells about a message after the call. What each does: `rules/receipts.py`.
+
+    unread: stored as it came, read when it is processed. other: nothing that we act upon.
+    """
+
+    UNREAD = "unread"
+    ACCEPTED = "accepted"
+    DEFERRED = "deferred"
+    DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"
+    BOUNCED = "bounced"
+    OPENED = "opened"
+    CLICKED = "clicked"
+    COMPLAINED = "complained"
+    UNSUBSCRIBED = "unsubscribed"
+    AUTO_REPLY = "auto_reply"
+    REPLY = "reply"
+    OTHER = "other"
+
+
+class ReceiptVerdict(StrEnum):
+    """What became of a receipt. `applied`: it belongs to an attempt and is kept with it. `unmatched`: no attempt
+    turned up for it. `ignored`: nothing that we act upon. `rejected`: it could not be processed."""
+
+    WAITING = "waiting"
+    APPLIED = "applied"
+    IGNORED = "ignored"
+    UNMATCHED = "unmatched"
+    REJECTED = "rejected"
 
 
 class Cause(StrEnum):

@@ -2,9 +2,11 @@
 
 from celery import shared_task
 
-from communications.services import idempotency
+from communications.services import idempotency, receipts
 from communications.services.digests import release_digests
 from communications.services.dispatch import dispatch_due, worker_name
+from communications.services.incoming_mail import read_mailbox
+from communications.services.receipt_effects import process_due
 from communications.services.reconcile import reconcile
 from communications.services.releasing import release_waiting
 from core import clock
@@ -33,3 +35,18 @@ def release_waiting_task() -> None:
 @shared_task(name="communications.release_digests")
 def release_digests_task() -> None:
     release_digests(now=clock.now())
+
+
+@shared_task(name=receipts.PROCESS_TASK)
+def process_receipts_task() -> None:
+    process_due(actor=worker_name(), now=clock.now())
+
+
+@shared_task(name="communications.read_mailbox")
+def read_mailbox_task() -> None:
+    read_mailbox(now=clock.now())
+
+
+@shared_task(name="communications.purge_receipts")
+def purge_receipts_task() -> None:
+    receipts.purge(now=clock.now())

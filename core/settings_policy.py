@@ -107,6 +107,15 @@ def require_whole(*needed: tuple[str, str]) -> None:
         )
 
 
+def optional_secret(value: str, name: str) -> str:
+    """Empty, or long enough that nobody guesses it."""
+    if value and len(value) < 24:
+        raise ImproperlyConfigured(
+            f"{name} is too short; write at least 24 characters that nobody can guess."
+        )
+    return value
+
+
 def alert_urls(value: str) -> list[str]:
     """The addresses of services that take alerts, as apprise writes them, separated by spaces or commas.
 

@@ -23,6 +23,7 @@ from core.secrets_policy import require_secret, require_secret_list
 from core.settings_policy import (
     alert_urls,
     checked,
+    optional_secret,
     parse_currency,
     parse_region,
     parse_reply_address,
@@ -137,6 +138,11 @@ require_sender(host=SMTP_HOST, from_email=SMTP_FROM_EMAIL)
 CRM_REPLY_ADDRESS = checked(
     "CRM_REPLY_ADDRESS", env.str("CRM_REPLY_ADDRESS", default=""), parse_reply_address
 )
+# Mails that come to us: posted raw by who shows this word, or read from a mailbox over TLS.
+INBOUND_MAIL_SECRET = optional_secret(env.str("INBOUND_MAIL_SECRET", default=""), "INBOUND_MAIL_SECRET")
+IMAP_HOST, IMAP_PORT = env.str("IMAP_HOST", default=""), env.int("IMAP_PORT", default=993)
+IMAP_USERNAME, IMAP_PASSWORD = env.str("IMAP_USERNAME", default=""), env.str("IMAP_PASSWORD", default="")
+IMAP_FOLDER = env.str("IMAP_FOLDER", default="INBOX")
 
 # While the cache is away each worker process takes one part of so many of every rate limit.
 CRM_WORKERS_SHARE = env.int("CRM_WORKERS_SHARE", default=4)
@@ -334,6 +340,13 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep-due": {"task": "communications.dispatch_due", "schedule": 5.0, "options": {"expires": 5}},
     "reconcile": {"task": "communications.reconcile", "schedule": 5.0, "options": {"expires": 5}},
+    "process-receipts": {
+        "task": "communications.process_receipts",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
+    "read-mailbox": {"task": "communications.read_mailbox", "schedule": 60.0, "options": {"expires": 60}},
+    "forget-receipts": {"task": "communications.purge_receipts", "schedule": 3600.0},
     "forget-idempotency-keys": {"task": "communications.purge_idempotency_keys", "schedule": 3600.0},
     "drain-spool": {"task": "core.drain_spool", "schedule": 5.0, "options": {"expires": 5}},
     "forget-spooled": {"task": "core.forget_spooled", "schedule": 3600.0},

@@ -9,6 +9,7 @@ urlpatterns = [
     path("api/crm/", include("core.api.urls")),
     path("api/crm/", include("communications.api.urls")),
     path("api/crm/", include("preferences.api.urls")),
+    path("api/crm/", include("communications.webhooks.urls")),
 ]
 
 handler400 = "core.api.problems.bad_request"

@@ -82,6 +82,30 @@ _WORDS: Final[Mapping[str, AttentionWords]] = MappingProxyType(
             Weight.BAD,
             "warning",
         ),
+        AttentionKind.ADDRESS_UNDELIVERABLE: AttentionWords(
+            "An address does not work",
+            "Nothing more is sent there. Ask the client for another address or number.",
+            Weight.WARN,
+            "warning",
+        ),
+        AttentionKind.RECEIPT_REJECTED: AttentionWords(
+            "What a provider told us could not be read",
+            "What became of some messages may be missing here. Show this to whoever runs the system.",
+            Weight.WARN,
+            "warning",
+        ),
+        AttentionKind.REPLY_RECEIVED: AttentionWords(
+            "Somebody wrote to us",
+            "Read what they wrote on the message’s page, or in the mailbox if it belongs to none, and answer.",
+            Weight.WARN,
+            "responded",
+        ),
+        AttentionKind.MAILBOX_FAILING: AttentionWords(
+            "The mailbox cannot be read",
+            "Bounces and answers stay unseen. Check its account (IMAP_…); it is tried again every minute.",
+            Weight.BAD,
+            "warning",
+        ),
         "spool_parked": AttentionWords(
             "An accepted request stands aside",
             "It failed again and again while it was being stored. The runbook says how to go on.",

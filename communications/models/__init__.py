@@ -3,6 +3,7 @@ from communications.models.delivery import DeliveryAttempt, DeliveryEvent
 from communications.models.idempotency import IdempotencyKey
 from communications.models.pause import SENDING_GATE_ID, Pause, SendingGate
 from communications.models.queue import QueueEntry, QueueLease
+from communications.models.receipt import Receipt
 from communications.models.request import CommunicationRequest
 from communications.models.template import Template, TemplateVersion
 
@@ -16,6 +17,7 @@ __all__ = [
     "Pause",
     "QueueEntry",
     "QueueLease",
+    "Receipt",
     "SendingGate",
     "Template",
     "TemplateVersion",

@@ -147,6 +147,30 @@ def apply(transitions: Iterable[Transition], *, now: datetime) -> Applied:
     )
 
 
+def note_times(times: Iterable[tuple[UUID, Status, datetime]]) -> None:
+    """Evidence of when statuses were reached, whatever the status is now: the earliest known time stays.
+
+    So the times come out the same in whatever order evidence arrives. One statement; the caller holds the rows' locks.
+    """
+    earliest: dict[tuple[UUID, Status], datetime] = {}
+    for communication_id, status, at in times:
+        known = earliest.get((communication_id, status))
+        earliest[communication_id, status] = at if known is None else min(known, at)
+    if not earliest:
+        return
+    columns = [_REACHED_AT[status] for status in table.ARRIVED]
+    ids = sorted({communication_id for communication_id, _ in earliest})
+    assignments = ", ".join(f"{column} = LEAST(c.{column}, i.{column})" for column in columns)
+    sql = (
+        f"UPDATE crm_communications c SET {assignments} "  # noqa: S608 - names of our columns, values bound
+        f"FROM unnest(%s::uuid[], {', '.join('%s::timestamptz[]' for _ in columns)}) AS i(id, {', '.join(columns)}) "
+        "WHERE c.id = i.id"
+    )
+    values = [[earliest.get((row, status)) for row in ids] for status in table.ARRIVED]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [ids, *values])
+
+
 def _lock(wished: Mapping[UUID, Transition]) -> dict[UUID, _Current]:
     # No key: rows that point at these (attempts, events) can be written meanwhile.
     sql = """

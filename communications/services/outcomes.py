@@ -9,15 +9,14 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Count, F
+from django.db.models import F
 from django.db.models.fields.json import KeyTransform
 
-from clients.models import ContactPoint
-from clients.services.gate import bump_gate
 from communications.choices import AttemptStatus, AttentionKind, Cause, OutcomeClass, Status, Urgency
 from communications.models import DeliveryAttempt, DeliveryEvent
 from communications.rules.retry import Action, CallFacts, NextStep, move_of, next_step, settled
 from communications.services import attempts, fallbacks, lifecycle
+from communications.services.contact_marks import Mark, mark_undeliverable, weak_counts
 from communications.services.group_moves import Accepted, end_accepted
 from communications.services.journal import JournalLine
 from communications.services.lifecycle import Transition
@@ -127,8 +126,12 @@ def _record(ended: Sequence[Ended], actor: str, now: datetime, *, durable: bool)
             _do_not_wait_for_disk()
         rows = _attempt_rows([end.line.attempt_id for end in ended])
         known = [end for end in ended if end.line.attempt_id in rows]
-        weak = _weak_counts(
-            [end for end in known if end.line.outcome_class is OutcomeClass.WEAK_RECIPIENT], rows
+        weak = weak_counts(
+            {
+                end.line.attempt_id: rows[end.line.attempt_id]
+                for end in known
+                if end.line.outcome_class is OutcomeClass.WEAK_RECIPIENT
+            }
         )
         judged = [_judge(end, rows[end.line.attempt_id], weak, now) for end in known]
         _mark_undeliverable(judged, now)
@@ -163,27 +166,6 @@ def _attempt_rows(attempt_ids: Collection[UUID]) -> dict[UUID, dict[str, Any]]:
         row["id"]: dict(row)
         for row in rows.values("id", "communication_id", "channel", "contact_point_id", **related)
     }
-
-
-def _weak_counts(
-    weak: Sequence[Ended], rows: Mapping[UUID, Mapping[str, Any]]
-) -> dict[UUID, tuple[int, int]]:
-    """Per attempt: weak outcomes of its communication before it, and of its address in a row, with it."""
-    counts: dict[UUID, tuple[int, int]] = {}
-    for end in weak:
-        same = DeliveryAttempt.objects.exclude(id=end.line.attempt_id)
-        before = same.filter(
-            communication_id=end.line.communication_id, outcome_class=OutcomeClass.WEAK_RECIPIENT
-        ).aggregate(found=Count("id"))["found"]
-        point = rows[end.line.attempt_id]["contact_point_id"]
-        latest = same.filter(contact_point_id=point).exclude(outcome_class="").order_by("-started_at")
-        in_a_row = 1
-        for outcome in latest.values_list("outcome_class", flat=True)[:2]:
-            if outcome != OutcomeClass.WEAK_RECIPIENT:
-                break
-            in_a_row += 1
-        counts[end.line.attempt_id] = (before, in_a_row)
-    return counts
 
 
 def _judge(
@@ -337,15 +319,14 @@ def _result(end: Ended) -> attempts.AttemptResult:
 
 
 def _mark_undeliverable(judged: Sequence[_Judged], now: datetime) -> None:
-    """The contact point that the attempt used, never a newer one; what was checked with it no longer holds."""
-    marks = [item for item in judged if item.step is not None and item.step.mark_undeliverable]
-    if not marks:
-        return
-    bump_gate(client_ids=sorted({item.row["client_id"] for item in marks}))
-    for item in sorted(marks, key=lambda item: str(item.row["contact_point_id"])):
-        ContactPoint.objects.filter(id=item.row["contact_point_id"], undeliverable_at__isnull=True).update(
-            undeliverable_at=now, undeliverable_code=item.ended.line.code
-        )
+    mark_undeliverable(
+        [
+            Mark(item.row["client_id"], item.row["contact_point_id"], item.ended.line.code)
+            for item in judged
+            if item.step is not None and item.step.mark_undeliverable
+        ],
+        now=now,
+    )
 
 
 def _tell(changed: Sequence[_Judged], now: datetime) -> None:

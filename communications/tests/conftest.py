@@ -35,5 +35,11 @@ def smtp(sandbox: Sandbox, settings: Settings, tmp_path: Path) -> Iterator[Sandb
 
 
 @pytest.fixture
+def mail_configured(settings: Settings) -> None:
+    """For tests in which e-mail is a channel and none is sent."""
+    settings.SMTP_HOST, settings.SMTP_FROM_EMAIL = "mail.invalid", "hello@planiva.example"
+
+
+@pytest.fixture
 def templates(db: None) -> None:
     load_builtin_templates(now=NOON_IN_KOLKATA)

@@ -38,6 +38,18 @@ class JsonLinesParser(BaseParser):
         return list(islice(parse_json_lines(_read(stream, context)), most + 1))
 
 
+class RawParser(BaseParser):
+    """The body as it came, whatever its type, up to the view's `max_body_bytes`: signatures are made over it."""
+
+    media_type = "*/*"
+
+    def parse(
+        self, stream: IO[Any], _media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Bytes. Raises TooLarge."""
+        return _read(stream, parser_context or {})
+
+
 def _read(stream: IO[Any], context: Mapping[str, Any]) -> bytes:
     limit = getattr(context.get("view"), "max_body_bytes", DEFAULT_MAX_BODY_BYTES)
     request = context.get("request")

@@ -5,12 +5,12 @@ from itertools import groupby
 from types import MappingProxyType
 from typing import Final
 
-from communications.choices import Cause
+from communications.choices import Cause, Status
 from communications.rules.story.codes import code_words, is_reply
 from communications.rules.story.facts import StoryEvent
 from communications.rules.story.times import span_words
 from communications.rules.story.voice import Voice, sentence
-from communications.rules.story.words import CAUSES, OUTCOMES, PROGRESS
+from communications.rules.story.words import CAUSES, OUTCOMES, PROGRESS, TOLD_BESIDE
 
 Run = Sequence[StoryEvent]
 
@@ -20,10 +20,15 @@ _TIMES_TOLD: Final = 3
 
 def told_runs(events: Sequence[StoryEvent]) -> list[Run]:
     """The events that a story tells, each run of the same trouble as one."""
-    told = [event for event in events if event.cause not in _SILENT]
+    told = [event for event in events if event.cause not in _SILENT and not _is_aside(event)]
     return [
         list(run) for _, run in groupby(told, key=lambda each: (each.cause, each.reason, each.code, each.to))
     ]
+
+
+def _is_aside(event: StoryEvent) -> bool:
+    """A receipt that changed nothing and tells people nothing."""
+    return event.cause == Cause.RECEIPT and not event.to and event.reason not in TOLD_BESIDE
 
 
 def cause_label(cause: str) -> str:
@@ -89,6 +94,24 @@ def _evidence(voice: Voice, run: Run) -> str:
     return voice.fill(PROGRESS.get(run[-1].to, "News of it came at {at}."), at=voice.at(run[-1]))
 
 
+def _told(voice: Voice, run: Run) -> str:
+    if not run[-1].to:
+        return voice.fill(TOLD_BESIDE[run[-1].reason], at=voice.at(run[-1]))
+    return _evidence(voice, run)
+
+
+def _came_back(voice: Voice, run: Run) -> str:
+    event = run[-1]
+    words = code_words(event.code)
+    why = f": {words}" if words else ""
+    did = f"it came back at {voice.at(event)}"
+    if event.cause == Cause.UNDELIVERED:
+        did = voice.fill("at {at} {provider} told us that it could not be delivered", at=voice.at(event))
+    if event.to == Status.FAILED:
+        return f"{did}{why}. There was no other way left to send it."
+    return f"{did}{why}. So it was to go out once more."
+
+
 def _stopped(voice: Voice, run: Run) -> str:
     at = voice.at(run[0])
     return f"the check before sending stopped it at {at}{voice.because(run[0].reason)}."
@@ -143,7 +166,9 @@ _TELLERS: Final[MappingProxyType[str, Callable[[Voice, Run], str]]] = MappingPro
         Cause.NEXT_CHANNEL: _given_up,
         Cause.NO_CHANNEL_LEFT: _given_up,
         Cause.OUTCOME_UNKNOWN: _unknown,
-        Cause.RECEIPT: _evidence,
+        Cause.RECEIPT: _told,
+        Cause.UNDELIVERED: _came_back,
+        Cause.BOUNCED: _came_back,
         Cause.TRACKING: _evidence,
         Cause.ANSWER: _evidence,
         Cause.LATE_EVIDENCE: _evidence,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from communications.choices import Cause, OutcomeClass, Status
+from communications.choices import Cause, OutcomeClass, ReceiptKind, Status
 
 
 @dataclass(frozen=True)
@@ -104,10 +104,8 @@ CAUSES: Final[MappingProxyType[str, CauseWords]] = MappingProxyType(
             "Put back: it had not arrived",
             "At {at} it turned out that it had not gone out, so it was put back.",
         ),
-        Cause.UNDELIVERED: CauseWords(
-            "Not delivered", "At {at} {provider} told us that it could not be delivered."
-        ),
-        Cause.BOUNCED: CauseWords("Bounced", "It came back at {at}."),
+        Cause.UNDELIVERED: CauseWords("Not delivered"),
+        Cause.BOUNCED: CauseWords("Came back"),
         Cause.NO_RECEIPT: CauseWords("No receipt", "No receipt had come by {at}."),
     }
 )
@@ -122,6 +120,19 @@ PROGRESS: Final[MappingProxyType[str, str]] = MappingProxyType(
     }
 )
 """What evidence shows, by the status that it leads to."""
+
+TOLD_BESIDE: Final[MappingProxyType[str, str]] = MappingProxyType(
+    {
+        ReceiptKind.DEFERRED: "At {at} {provider} told us that it takes longer to deliver it.",
+        ReceiptKind.UNDELIVERED: "At {at} {provider} told us that it had not arrived; by then that changed nothing.",
+        ReceiptKind.BOUNCED: "It came back at {at}; by then that changed nothing.",
+        ReceiptKind.COMPLAINED: "At {at} {client} reported it as unwanted.",
+        ReceiptKind.UNSUBSCRIBED: "At {at} {client} asked for no more such messages.",
+        ReceiptKind.AUTO_REPLY: "An automatic answer came at {at}.",
+        ReceiptKind.REPLY: "{client} wrote back at {at}.",
+    }
+)
+"""What a provider told without changing the status, where people should know of it."""
 
 REASON_CLAUSES: Final[MappingProxyType[str, str]] = MappingProxyType(
     {

@@ -23,6 +23,7 @@ PUBLIC = {
     "api/crm/docs": "the documentation",
     "u/<str:token>": "the client's, by its signed link",
     "u/<str:token>/": "the same",
+    "api/crm/webhooks/email/raw": "takes a shared secret",
 }
 METHODS = ("get", "post", "put", "patch", "delete")
 
