@@ -213,8 +213,14 @@ EXAMPLES = (
         MessageType.DIGEST,
         {
             "items": [
-                {"headline": "Invitations printed: done", "paragraphs": ["A task has moved on.", "- Due Friday"]},
-                {"headline": "The timeline of your wedding has changed", "paragraphs": ["Some dates have moved."]},
+                {
+                    "headline": "Invitations printed: done",
+                    "paragraphs": ["A task has moved on.", "- Due Friday"],
+                },
+                {
+                    "headline": "The timeline of your wedding has changed",
+                    "paragraphs": ["Some dates have moved."],
+                },
             ]
         },
     ),
