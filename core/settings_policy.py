@@ -7,9 +7,12 @@ import logging
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 import phonenumbers
+from babel import Locale, UnknownLocaleError
 from django.core.exceptions import ImproperlyConfigured
 
 from core.errors import CrmError
@@ -17,6 +20,12 @@ from core.errors import CrmError
 _CURRENCY = re.compile(r"[A-Z]{3}")
 # Short enough that a token fits into the 64 characters before the @ (RFC 5321 §4.5.3.1.1).
 _REPLY_ADDRESS = re.compile(r"[A-Za-z0-9._-]{1,24}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+_LOGO_BEGINNINGS: Final = {
+    ".png": b"\x89PNG\r\n\x1a\n",
+    ".jpg": b"\xff\xd8\xff",
+    ".jpeg": b"\xff\xd8\xff",
+}
+_LARGEST_LOGO: Final = 100 * 1024
 # A comma inside an address, as in ?to=a,b, separates none.
 _BETWEEN_ADDRESSES = re.compile(r"[\s,]+(?=[A-Za-z][A-Za-z0-9]*://)")
 
@@ -46,6 +55,33 @@ def parse_currency(code: str) -> str:
     if not _CURRENCY.fullmatch(code):
         raise ValueError(f"{code!r} is not a currency; write three capital letters, as INR.")
     return code
+
+
+def parse_locale(name: str) -> str:
+    """A locale that dates and amounts can be written in. Raises ValueError."""
+    try:
+        Locale.parse(name)
+    except (UnknownLocaleError, ValueError):
+        raise ValueError(f"{name!r} is no known locale; write it as en_IN, en_GB or it_IT.") from None
+    return name
+
+
+def parse_logo(path: str) -> str:
+    """A small PNG or JPEG that can be read; empty for none. Raises ValueError."""
+    if not path:
+        return path
+    file, wanted = Path(path), _LOGO_BEGINNINGS.get(Path(path).suffix.lower())
+    if wanted is None:
+        raise ValueError(f"{path!r} is neither .png nor .jpg.")
+    try:
+        content = file.read_bytes()
+    except OSError:
+        raise ValueError(f"{path!r} cannot be read.") from None
+    if not content.startswith(wanted):
+        raise ValueError(f"{path!r} is not the kind of picture that its name says.")
+    if len(content) > _LARGEST_LOGO:
+        raise ValueError(f"{path!r} is larger than 100 KB, and every mail carries it. Make it smaller.")
+    return path
 
 
 def parse_reply_address(address: str) -> str:

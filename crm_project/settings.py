@@ -15,6 +15,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from clients.allow_list import allow_list
+from communications.rules.brand import parse_colour
 from communications.rules.daily_cap import parse_limit
 from communications.rules.rate_limit import Rate as SendingRate
 from core.api.rates import Rate
@@ -25,6 +26,8 @@ from core.settings_policy import (
     checked,
     optional_secret,
     parse_currency,
+    parse_locale,
+    parse_logo,
     parse_region,
     parse_reply_address,
     public_url,
@@ -59,6 +62,12 @@ CRM_DEFAULT_REGION = checked("CRM_DEFAULT_REGION", env.str("CRM_DEFAULT_REGION",
 CRM_DEFAULT_CURRENCY = checked(
     "CRM_DEFAULT_CURRENCY", env.str("CRM_DEFAULT_CURRENCY", default="INR"), parse_currency
 )
+# How messages look and write: dates and amounts, the accent of the mails, a small picture instead of the name.
+CRM_LOCALE = checked("CRM_LOCALE", env.str("CRM_LOCALE", default="en_IN"), parse_locale)
+CRM_ACCENT_COLOUR = checked(
+    "CRM_ACCENT_COLOUR", env.str("CRM_ACCENT_COLOUR", default="#0f6863"), parse_colour
+)
+CRM_LOGO = checked("CRM_LOGO", env.str("CRM_LOGO", default=""), parse_logo)
 # Services that administrators are alerted by, as apprise writes them. Empty: they look at Today.
 ADMIN_ALERT_URLS = alert_urls(env.str("ADMIN_ALERT_URLS", default=""))
 CRM_ACCESS_TOKEN_MINUTES = env.int("CRM_ACCESS_TOKEN_MINUTES", default=30)

@@ -62,6 +62,12 @@ def body_of(canaries: Canaries, where: str, message_type: str = "welcome", **cha
         "vendor_combinations": [{"vendors": {"venue": {"name": c.text(f"{where}: venue")}}}],
         c.word(f"{where}: name of a variable"): {c.word(f"{where}: inner name"): [c.text(f"{where}: inner")]},
     }
+    if message_type == "budget_summary":
+        context["budget_strategies"] = [
+            {"name": c.text(f"{where}: strategy"), "breakdown": {c.word(f"{where}: category"): 5}}
+        ]
+    if message_type == "selection_confirmation":
+        context["selected_combination"] = context["vendor_combinations"][0]
     person = {"name": name, "email": address, "phone": phone, "timezone": "Asia/Kolkata"}
     body = {
         "plan_id": f"leak-plan-{number}",

@@ -10,7 +10,6 @@ from django.conf import settings
 from communications.agents.facts import (
     MessageFacts,
     event_words,
-    one_line,
     support_address,
     template_values,
     wording_for,
@@ -21,6 +20,7 @@ from communications.agents.rendering import UnresolvedVariableError, compiled, f
 from communications.choices import MessageType
 from communications.models.template import TemplateVersion
 from communications.rules.template_rules import WrongShapeError
+from communications.rules.text import one_line
 from core.logs import get_logger
 
 __all__ = [

@@ -14,15 +14,16 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
+from communications.agents.logo import logo
 from communications.agents.rendering import compiled
 from communications.choices import MessageType
 from communications.models.template import TemplateVersion
 from communications.rules.generic_wording import Wording, wording_of
-from communications.rules.template_rules import Variable, fit
+from communications.rules.shapes import read_shape
+from communications.rules.template_rules import Variable, WrongShapeError, fit
+from communications.rules.text import one_line, printable
 
 DEFAULT_EVENT = "event"
-# Control characters, halves of surrogate pairs, and marks that turn the direction of the text that follows.
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 # Written out: a library that knows every language takes as long for this line as the rest of a template.
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -44,19 +45,6 @@ class MessageFacts:
     event_date: date | None
     variables: Mapping[str, Any]
     requested_at: datetime
-
-
-def printable(text: str) -> str:
-    """`text` without characters that nobody can see but that break headers, lines or directions."""
-    return _UNPRINTABLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-
-
-def one_line(text: str) -> str:
-    if text.isprintable() and "  " not in text:
-        # Nearly every text: nothing invisible, and no space but single ones.
-        return text.strip()
-    text = " ".join(text.split())
-    return text if text.isprintable() else " ".join(printable(text).split())
 
 
 def event_words(facts: MessageFacts) -> str:
@@ -122,7 +110,8 @@ def template_values(version: TemplateVersion, facts: MessageFacts) -> dict[str, 
     Raises WrongShapeError when the context holds something that cannot be printed. An optional variable
     without a value and without a default is the empty text, for `{% if %}` to see.
     """
-    values = {variable.name: _value(variable, facts) for variable in compiled(version).variables}
+    values: dict[str, Any] = {"event_type": event_words(facts)}
+    values |= {variable.name: _value(variable, facts) for variable in compiled(version).variables}
     wording = wording_for(facts)
     currency = facts.variables.get("currency")
     return values | {
@@ -130,6 +119,7 @@ def template_values(version: TemplateVersion, facts: MessageFacts) -> dict[str, 
         "currency": currency if _is_currency(currency) else settings.CRM_DEFAULT_CURRENCY,
         "headline": wording.headline,
         "digest_items": digest_items(facts),
+        "logo": logo() is not None,
         "paragraphs": wording.paragraphs,
         "plan_id": one_line(facts.plan_reference),
         "postal_address": settings.CRM_POSTAL_ADDRESS,
@@ -144,6 +134,11 @@ def _is_currency(value: object) -> bool:
 
 
 def _value(variable: Variable, facts: MessageFacts) -> object:
+    if variable.shape:
+        value, problems = read_shape(variable.shape, facts.variables, name=variable.name)
+        if problems:
+            raise WrongShapeError(f"{variable.name} cannot be read.")
+        return () if value is None else value
     if variable.name == "client_name":
         given: object = facts.client_name
     elif variable.name == "event_type":

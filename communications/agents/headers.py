@@ -11,7 +11,7 @@ from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
 
-from communications.agents.facts import one_line
+from communications.rules.text import one_line
 
 _PLAIN_HEADER = re.compile(r"[ -~]{0,66}")
 _DISPLAY_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]{1,66}")

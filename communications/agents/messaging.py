@@ -19,13 +19,13 @@ from communications.agents.facts import (
     MessageFacts,
     digest_items,
     event_words,
-    one_line,
     support_address,
     wording_for,
 )
 from communications.agents.rendering import UnresolvedVariableError, compile_source, fill
 from communications.choices import MessageType
 from communications.rules import segments
+from communications.rules.text import one_line
 from core.choices import Channel
 from core.logs import get_logger
 

@@ -9,6 +9,8 @@ from hashlib import sha256
 from json import dumps
 from typing import Any
 
+from communications.rules.shapes import SHAPE_NAMES
+
 Scalar = str | int | float | Decimal | date
 
 # Filled in by the engine for every template; nobody declares or sends them.
@@ -18,6 +20,7 @@ BUILT_IN_VARIABLES = frozenset(
         "currency",
         "digest_items",
         "headline",
+        "logo",
         "paragraphs",
         "plan_id",
         "postal_address",
@@ -26,6 +29,8 @@ BUILT_IN_VARIABLES = frozenset(
         "time_zone",
     }
 )
+# Filled in by the engine too, with a default; a template may declare it to give another.
+ALWAYS_KNOWN = frozenset({"event_type"})
 # Known only once subject and preheader are rendered: for the HTML part.
 HTML_ONLY_VARIABLES = frozenset({"preheader", "subject"})
 
@@ -34,12 +39,14 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 @dataclass(frozen=True)
 class Variable:
-    """What a template takes from the context. A list as default means: a list of texts."""
+    """What a template takes from the context. A list as default means: a list of texts. With a `shape` it is one of
+    the planner's, read by `rules.shapes`, and has no default."""
 
     name: str
     required: bool
     default: str | tuple[str, ...]
     description: str
+    shape: str = ""
 
     @property
     def is_list(self) -> bool:
@@ -73,9 +80,13 @@ def _parse_variable(entry: Mapping[str, Any]) -> Variable:
     required = entry.get("required", False)
     if not isinstance(required, bool):
         raise ValueError(f"required of {name} must be true or false.")
-    return Variable(
-        name=name, required=required, default=default, description=str(entry.get("description", ""))
-    )
+    shape = entry.get("shape", "")
+    if shape and shape not in SHAPE_NAMES:
+        raise ValueError(f"{shape!r} of {name} is no shape; use one of {', '.join(sorted(SHAPE_NAMES))}.")
+    if shape and default:
+        raise ValueError(f"{name} has a shape; leave its default out.")
+    description = str(entry.get("description", ""))
+    return Variable(name=name, required=required, default=default, description=description, shape=shape)
 
 
 def variables_as_json(variables: Sequence[Variable]) -> list[dict[str, Any]]:
@@ -85,6 +96,8 @@ def variables_as_json(variables: Sequence[Variable]) -> list[dict[str, Any]]:
             "required": variable.required,
             "default": list(variable.default) if isinstance(variable.default, tuple) else variable.default,
             "description": variable.description,
+            # Left out where there is none, so that the sums of versions stay as they are.
+            **({"shape": variable.shape} if variable.shape else {}),
         }
         for variable in variables
     ]

@@ -4,12 +4,10 @@ A version never changes. Saving compiles it, so a template that cannot be sent c
 """
 
 import re
-import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -25,7 +23,9 @@ from communications.agents.rendering import compile_source, compiled, names_used
 from communications.choices import MessageType
 from communications.models.template import Template, TemplateVersion
 from communications.rules.mjml_rules import SourceProblem, foreign_resources, mjml_problems
+from communications.rules.shapes import missing, read_shape
 from communications.rules.template_rules import (
+    ALWAYS_KNOWN,
     BUILT_IN_VARIABLES,
     HTML_ONLY_VARIABLES,
     Variable,
@@ -35,6 +35,7 @@ from communications.rules.template_rules import (
     parse_variables,
     variables_as_json,
 )
+from communications.services.template_sources import TemplateSource, builtin_sources
 from core.choices import Channel
 from core.errors import FieldProblem, Invalid
 from core.pipelines import Query, Rows, fetch_together
@@ -43,9 +44,6 @@ Part = Literal["subject", "preheader", "mjml", "text"]
 
 _LONGEST_VALUE = 20_000  # characters; a worker holds a whole group of mails in memory
 BUILT_IN_ACTOR = "system:built-in"
-_CONTENT = Path(__file__).resolve().parent.parent / "content" / "email"
-_LAYOUT = "layout.mjml"
-_LAYOUT_MARK = "<!-- content -->"
 _TEMPLATE_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _ACTIVE_IDS = """
     SELECT name, active_version_id FROM crm_communication_templates
@@ -155,6 +153,9 @@ def check_variables(
     """What is wrong with a normalised context; put the known client's name into it as `client_name`."""
     problems = []
     for variable in compiled(version).variables:
+        if variable.shape:
+            problems += _shape_problems(variable, variables)
+            continue
         field = f"context.{variable.name}"
         try:
             value = fit(variable, variables.get(variable.name))
@@ -180,32 +181,29 @@ def load_builtin_templates(*, now: datetime) -> list[Loaded]:
 
     A changed one becomes active, unless staff have made a version of their own active.
     """
-    return [_load_builtin(path, now=now) for path in sorted(_CONTENT.glob("*.toml"))]
+    return [_load_builtin(source, now=now) for source in builtin_sources()]
 
 
-def _load_builtin(path: Path, *, now: datetime) -> Loaded:
-    declared = tomllib.loads(path.read_text("utf-8"))
-    layout = (_CONTENT / _LAYOUT).read_text("utf-8")
-    body = path.with_suffix(".mjml").read_text("utf-8")
+def _load_builtin(source: TemplateSource, *, now: datetime) -> Loaded:
     draft = _check(
-        subject=declared["subject"],
-        preheader=declared["preheader"],
-        mjml=layout.replace(_LAYOUT_MARK, body.rstrip("\n")),
-        text=path.with_suffix(".txt").read_text("utf-8"),
-        variables=declared["variables"],
+        subject=source.subject,
+        preheader=source.preheader,
+        mjml=source.mjml,
+        text=source.text,
+        variables=source.variables,
     )
     with transaction.atomic():
-        template = _lock_template(name=path.stem, channel=Channel.EMAIL, now=now)
+        template = _lock_template(name=source.name, channel=Channel.EMAIL, now=now)
         ours = template.versions.filter(created_by=BUILT_IN_ACTOR).order_by("-number").first()
         active = template.active_version
         if ours is not None and ours.checksum == draft.checksum:
-            return Loaded(path.stem, ours, changed=False, active=active == ours)
+            return Loaded(source.name, ours, changed=False, active=active == ours)
         newest = template.versions.order_by("-number").first()
         version = _store(template, draft, newest=newest, actor=BUILT_IN_ACTOR, now=now)
         replaces_ours = active is None or active.created_by == BUILT_IN_ACTOR
         if replaces_ours:
             activate(version=version, now=now)
-    return Loaded(path.stem, version, changed=True, active=replaces_ours)
+    return Loaded(source.name, version, changed=True, active=replaces_ours)
 
 
 def _active() -> QuerySet[TemplateVersion]:
@@ -214,6 +212,13 @@ def _active() -> QuerySet[TemplateVersion]:
         .select_related("template")
         .order_by("template__name")
     )
+
+
+def _shape_problems(variable: Variable, variables: Mapping[str, Any]) -> list[FieldProblem]:
+    value, problems = read_shape(variable.shape, variables, name=variable.name)
+    if value is None and variable.required and not problems:
+        return [missing(variable.shape, name=variable.name)]
+    return problems
 
 
 def _missing(name: str) -> FieldProblem:
@@ -281,7 +286,7 @@ def _part_problems(part: Part, source: str, declared: Sequence[Variable]) -> lis
     except TemplateSyntaxError as error:
         problems.append(syntax_problem(error))
     else:
-        known = {variable.name for variable in declared} | BUILT_IN_VARIABLES
+        known = {variable.name for variable in declared} | BUILT_IN_VARIABLES | ALWAYS_KNOWN
         known |= HTML_ONLY_VARIABLES if part == "mjml" else set()
         problems += [_undeclared(name, source) for name in sorted(used - known)]
     return [FieldProblem(part, problem.code, str(problem)) for problem in problems]

@@ -15,6 +15,42 @@ from communications.services.submit import submit
 from core import clock
 
 
+def budgets(*totals: int) -> dict[str, Any]:
+    """A budget divided in so many ways, as the planner sends it."""
+    return {
+        "budget_allocations": [
+            {"allocation_id": f"a-{total}", "venue_budget": total, "total_allocated": total}
+            for total in totals
+        ]
+    }
+
+
+def combinations(*ids: str) -> dict[str, Any]:
+    """Vendors to choose from, as the planner sends them."""
+    return {
+        "vendor_combinations": [
+            {"rank": rank, **_combination(identifier)} for rank, identifier in enumerate(ids, start=1)
+        ]
+    }
+
+
+def selected(identifier: str) -> dict[str, Any]:
+    return {"selected_combination": _combination(identifier)}
+
+
+def _combination(identifier: str) -> dict[str, Any]:
+    vendor = {"id": f"v-{identifier}", "name": "Lotus Haveli", "cost": 90_000}
+    return {"combination_id": identifier, "total_cost": 90_000, "vendors": {"venue": vendor}}
+
+
+# What a type cannot do without, where a test says nothing of it.
+_CONTENT: dict[MessageType, dict[str, Any]] = {
+    MessageType.BUDGET_SUMMARY: budgets(250_000),
+    MessageType.VENDOR_OPTIONS: combinations("c-1"),
+    MessageType.SELECTION_CONFIRMATION: selected("c-1"),
+}
+
+
 def a_command(**changes: Any) -> SubmitCommand:
     """A welcome for a new client in Kolkata, critical so that no window holds it."""
     unique = uuid4().hex[:12]
@@ -23,7 +59,8 @@ def a_command(**changes: Any) -> SubmitCommand:
         "client_email": f"priya.{unique}@example.com",
         "event_type": "wedding",
         "event_date": "2035-12-15",
-    } | changes.pop("context", {})
+    }
+    context |= _CONTENT.get(changes.get("message_type", MessageType.WELCOME), {}) | changes.pop("context", {})
     values: dict[str, Any] = {
         "plan_reference": f"plan-{unique}",
         "client_reference": f"client-{unique}",

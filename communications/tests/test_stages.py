@@ -14,16 +14,16 @@ from communications.services.commands import SubmitCommand
 from communications.services.lifecycle import Transition
 from communications.services.submit import submit
 from communications.tests.conftest import NOON_IN_KOLKATA
-from communications.tests.factories import a_command, lead_to
+from communications.tests.factories import a_command, budgets, combinations, lead_to, selected
 from communications.tests.steps import story
 from core.models import AttentionItem, AuditEntry
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("smtp", "templates")]
 
-BUDGET = {"budget_allocations": [{"allocation_id": "a", "total_allocated": 250_000}]}
-OPTIONS = {"vendor_combinations": [{"rank": 1, "combination_id": "c-1", "total_cost": 90_000}]}
-OTHER_OPTIONS = {"vendor_combinations": [{"rank": 1, "combination_id": "c-7", "total_cost": 95_000}]}
-SELECTED = {"selected_combination": {"combination_id": "c-1"}}
+BUDGET = budgets(250_000)
+OPTIONS = combinations("c-1")
+OTHER_OPTIONS = combinations("c-7")
+SELECTED = selected("c-1")
 LATER = NOON_IN_KOLKATA + timedelta(hours=1)
 
 
@@ -188,7 +188,7 @@ def test_supersede_sets_the_plan_back_and_replaces_what_is_unsent(planner: Plann
 def test_repeating_a_supersede_sets_nothing_back_again(planner: Planner) -> None:
     planner.says(MessageType.SELECTION_CONFIRMATION, SELECTED)
     lead_to(planner.says(MessageType.VENDOR_OPTIONS, OPTIONS, supersede=True), Status.SENT)
-    planner.says(MessageType.SELECTION_CONFIRMATION, {"selected_combination": {"combination_id": "c-9"}})
+    planner.says(MessageType.SELECTION_CONFIRMATION, selected("c-9"))
     planner.says(MessageType.VENDOR_OPTIONS, OPTIONS, supersede=True)
     assert planner.last.duplicate
     assert planner.stage == 4
@@ -197,7 +197,7 @@ def test_repeating_a_supersede_sets_nothing_back_again(planner: Planner) -> None
 def test_what_is_passed_holds_no_key(planner: Planner) -> None:
     planner.says(MessageType.BUDGET_SUMMARY, BUDGET)
     planner.says(MessageType.SELECTION_CONFIRMATION, SELECTED)
-    other = {"budget_allocations": [{"allocation_id": "b"}]}
+    other = budgets(300_000)
     for _ in range(2):
         assert codes(planner.says(MessageType.BUDGET_SUMMARY, other)) == ["stage_passed"]
     held = CommunicationRequest.objects.filter(message_type="budget_summary", holds_key=True)

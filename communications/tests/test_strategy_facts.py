@@ -17,7 +17,7 @@ from communications.services.commands import Submission, SubmitCommand
 from communications.services.preview import preview_strategy
 from communications.services.submit import submit, submit_many
 from communications.tests.conftest import NOON_IN_KOLKATA
-from communications.tests.factories import a_command, lead_to
+from communications.tests.factories import a_command, combinations, lead_to
 from core.choices import Channel
 from core.tests.races import at_once
 from preferences.choices import Frequency
@@ -132,7 +132,7 @@ def test_what_is_replaced_makes_room_for_what_replaces_it(known: SubmitCommand, 
             news(
                 known,
                 "",
-                context={**known.context, "vendor_combinations": [{"combination_id": n}]},
+                context={**known.context, **combinations(n)},
                 **options,
             ),
             night,

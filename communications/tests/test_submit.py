@@ -15,7 +15,7 @@ from communications.services.commands import ClientData, Idempotency, SubmitComm
 from communications.services.lifecycle import Transition
 from communications.services.submit import submit
 from communications.tests.conftest import NOON_IN_KOLKATA
-from communications.tests.factories import a_command, lease
+from communications.tests.factories import a_command, budgets, lease
 from core import clock
 from core.errors import Conflict, Invalid
 from core.models import AttentionItem, AuditEntry, DataKey
@@ -113,11 +113,9 @@ def test_a_repeat_gets_the_first_request_back(again: Callable[[SubmitCommand], S
 
 
 def test_other_content_makes_another_request() -> None:
-    command = a_command(
-        message_type=MessageType.BUDGET_SUMMARY, context={"budget_allocations": [{"total": 1}]}
-    )
+    command = a_command(message_type=MessageType.BUDGET_SUMMARY, context=budgets(1))
     first, _ = send(command)
-    other = replace(command, context={**command.context, "budget_allocations": [{"total": 2}]})
+    other = replace(command, context={**command.context, **budgets(2)})
     second, duplicate = send(other)
     assert not duplicate
     assert second.id != first.id

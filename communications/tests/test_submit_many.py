@@ -15,7 +15,7 @@ from communications.models import Communication, CommunicationRequest, DeliveryE
 from communications.services.commands import ClientData, Idempotency, Submission, SubmitCommand
 from communications.services.submit import Submitted, submit, submit_many
 from communications.tests.conftest import NOON_IN_KOLKATA
-from communications.tests.factories import a_command
+from communications.tests.factories import a_command, budgets, combinations
 from core import pipelines
 from core.errors import Conflict, Invalid
 from core.models import AttentionItem, AuditEntry, DataKey
@@ -88,7 +88,7 @@ def test_several_of_one_client_are_taken_in_their_order() -> None:
         replace(
             command,
             message_type=MessageType.VENDOR_OPTIONS,
-            context={**command.context, "vendor_combinations": [{"combination_id": name}]},
+            context={**command.context, **combinations(name)},
             client=ClientData(name=name, email=f"{name}@example.com"),
         )
         for name in ("Asha", "Bela", "Chitra")
@@ -135,7 +135,12 @@ def test_those_that_cannot_be_sent_each_leave_an_item() -> None:
             lambda command: replace(
                 command,
                 message_type=MessageType.BUDGET_SUMMARY,
-                context={**command.context, "event_date": "2036-01-01", "client_name": "Priya Rao"},
+                context={
+                    **command.context,
+                    **budgets(250_000),
+                    "event_date": "2036-01-01",
+                    "client_name": "Priya Rao",
+                },
                 client=ClientData(email=f"new.{command.client_reference}@example.com", timezone="Asia/Tokyo"),
             ),
             id="everything changes",

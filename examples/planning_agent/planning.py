@@ -130,13 +130,14 @@ def _combination(rank: int, partial: _Partial, request: PlanRequest) -> VendorCo
         for category, (vendor, cost) in zip(CATEGORIES, partial.chosen, strict=True)
     }
     identity = sha256(" ".join(vendor.id for vendor, _ in partial.chosen).encode()).hexdigest()
-    names = ", ".join(vendor["name"] for vendor in vendors.values())
+    rating = sum(vendor["rating"] for vendor in vendors.values()) / len(vendors)
+    left = round(100 * (request["budget"] - partial.cost) / request["budget"])
     return {
         "rank": rank,
         "combination_id": f"combination-{identity[:12]}",
         "fitness_score": round(partial.score(request["budget"]), 3),
         "total_cost": partial.cost,
-        "summary": f"{names}: {partial.cost:,} of {request['budget']:,} {request['currency']}",
+        "summary": f"Rated {rating:.1f} on average; {left} % of the budget is left for what comes up.",
         "vendors": vendors,
     }
 
