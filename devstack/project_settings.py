@@ -5,7 +5,13 @@ from collections.abc import Mapping
 
 from devstack.secrets_file import development_secrets
 from devstack.state import State
-from sandbox.credentials import TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN, TWILIO_PHONE_NUMBER
+from sandbox.credentials import (
+    TELNYX_API_KEY,
+    TELNYX_PHONE_NUMBER,
+    TWILIO_ACCOUNT_SID,
+    TWILIO_AUTH_TOKEN,
+    TWILIO_PHONE_NUMBER,
+)
 
 # They would change which Python, packages or settings a child uses.
 NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "DJANGO_SETTINGS_MODULE", "__PYVENV_LAUNCHER__")
@@ -38,12 +44,15 @@ def stack_settings(base: Mapping[str, str], ports: Mapping[str, int]) -> dict[st
         "SMTP_FROM_EMAIL": "hello@planiva.example",
     }
     sandbox = {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(ports["smtp"]), "SMTP_USE_TLS": "false"}
-    twilio = {
+    texts = {
         "TWILIO_ACCOUNT_SID": TWILIO_ACCOUNT_SID,
         "TWILIO_AUTH_TOKEN": TWILIO_AUTH_TOKEN,
         "TWILIO_PHONE_NUMBER": TWILIO_PHONE_NUMBER,
         "TWILIO_API_BASE_URL": f"http://127.0.0.1:{ports['twilio']}",
+        "TELNYX_API_KEY": TELNYX_API_KEY,
+        "TELNYX_PHONE_NUMBER": TELNYX_PHONE_NUMBER,
+        "TELNYX_API_BASE_URL": f"http://127.0.0.1:{ports['telnyx']}",
     }
     own_mail = any(base.get(name) for name in ("SMTP_HOST", "EMAIL_PROVIDER"))
-    own_sms = any(base.get(name) for name in ("TWILIO_ACCOUNT_SID", "TWILIO_API_BASE_URL"))
-    return defaults | ({} if own_mail else sandbox) | ({} if own_sms else twilio) | dict(base)
+    own_sms = any(base.get(name) for name in ("TWILIO_ACCOUNT_SID", "TWILIO_API_BASE_URL", "TELNYX_API_KEY"))
+    return defaults | ({} if own_mail else sandbox) | ({} if own_sms else texts) | dict(base)

@@ -17,7 +17,7 @@ from devstack.state import RUNNING, keep_ports
 from devstack.supervisor import ROOT, Supervisor
 from devstack.valkey import start_valkey
 
-PORTS = ("web", "sandbox", "smtp", "twilio")
+PORTS = ("web", "sandbox", "smtp", "twilio", "telnyx")
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,8 @@ class Programs:
             str(ports["smtp"]),
             "--twilio-port",
             str(ports["twilio"]),
+            "--telnyx-port",
+            str(ports["telnyx"]),
             "--webhooks-url",
             f"http://127.0.0.1:{ports['web']}/api/crm/webhooks",
         ]

@@ -30,6 +30,7 @@ def _read_arguments() -> Config:
     )
     parser.add_argument("--smtp-port", type=_port, default=0, help="SMTP catcher (default: a free one)")
     parser.add_argument("--twilio-port", type=_port, default=0, help="Twilio's API (default: a free one)")
+    parser.add_argument("--telnyx-port", type=_port, default=0, help="Telnyx's API (default: a free one)")
     parser.add_argument(
         "--webhooks-url", default="", help="where the product takes callbacks (default: nobody is told)"
     )

@@ -10,6 +10,7 @@ from sandbox.messaging.ledger import Ledger
 from sandbox.messaging.stand_in import MessagingStandIn, Place
 from sandbox.phone.pages import Phone
 from sandbox.smtp.catcher import SmtpCatcher
+from sandbox.telnyx.stand_in import TelnyxStandIn
 from sandbox.twilio.stand_in import TwilioStandIn
 from sandbox.web import HttpServer, Request, Response, Route, json_response, redirect
 
@@ -35,6 +36,7 @@ class Config:
     http_port: int = 0
     smtp_port: int = 0
     twilio_port: int = 0
+    telnyx_port: int = 0
     webhooks_url: str = ""
 
 
@@ -50,6 +52,7 @@ class Server:
         self.ledger = Ledger(config.state_dir)
         self.messaging: dict[str, MessagingStandIn] = {
             "twilio": TwilioStandIn(ledger=self.ledger, place=self._place(config.twilio_port)),
+            "telnyx": TelnyxStandIn(ledger=self.ledger, place=self._place(config.telnyx_port)),
         }
         self.phone = Phone(self.ledger, list(self.messaging.values()))
         self._stand_ins: dict[str, StandIn] = {"smtp": self.smtp, **self.messaging}

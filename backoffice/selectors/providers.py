@@ -6,7 +6,7 @@ from datetime import datetime
 
 from backoffice.rules.pause_words import PauseWords, pause_words
 from communications.choices import PauseScope
-from communications.gateway import configured_channels, provider_names, rate_limit
+from communications.gateway import provider_names, rate_limit
 from communications.models import Pause
 from communications.rules.circuit import CircuitState
 from communications.rules.rate_limit import Rate
@@ -79,14 +79,15 @@ def read_standstill() -> Standstill:
 
 
 def list_providers(*, now: datetime) -> list[ProviderLine]:
-    """Every channel, set up or not, with how many messages wait for its provider."""
+    """Every provider, and every channel that is not set up, with how many messages wait for it."""
     lines = _provider_lines()
     counts = count_waiting([waits_for_circuit(line.name) for line in lines], cap=WAITING_CAP)
-    known = {line.channel: line for line in lines}
-    return [
-        _in_full(known[channel], counts, now) if channel in known else ProviderLine(channel, "", "")
-        for channel in Channel
-    ]
+    closed = set(Channel) - {line.channel for line in lines}
+    told = [_in_full(line, counts, now) for line in lines]
+    return sorted(
+        [*told, *(ProviderLine(channel, "", "") for channel in closed)],
+        key=lambda line: list(Channel).index(line.channel),
+    )
 
 
 def list_pauses() -> list[PauseLine]:
@@ -111,8 +112,8 @@ def _pause_lines(rows: Sequence[Pause], waiting: dict[str, Waiting] | None = Non
 
 def _provider_lines() -> list[ProviderLine]:
     """Of the channels that are set up, with what the cache knows."""
-    names = {channel: name for channel, name in provider_names().items() if channel in configured_channels()}
-    glances = glance_at(list(names.values())) if names else {}
+    names = [(channel, name) for channel, carriers in provider_names().items() for name in carriers]
+    glances = glance_at([name for _, name in names]) if names else {}
     return [
         ProviderLine(
             channel,
@@ -121,7 +122,7 @@ def _provider_lines() -> list[ProviderLine]:
             rate_limit(name),
             glances[name] if glances is not None else None,
         )
-        for channel, name in names.items()
+        for channel, name in names
     ]
 
 

@@ -5,6 +5,7 @@ is cut to what is left of the call's time, in the one place through which all of
 request that may have left is never repeated here.
 """
 
+import json
 import ssl
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -43,6 +44,14 @@ class Answer:
     @property
     def text(self) -> str:
         return self.body.decode("utf-8", "replace")
+
+    def json_object(self) -> dict[str, Any]:
+        """The body as a JSON object; empty where it is none."""
+        try:
+            said = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return {}
+        return said if isinstance(said, dict) else {}
 
 
 class HttpCaller:

@@ -390,6 +390,11 @@ NO_TEMPLATE = _reason(
     "The channel takes an approved template only, and there is none.",
     "The channel takes an approved template only, and there is none.",
 )
+OTHER_PROVIDER = _reason(
+    "other_provider",
+    "Our account with the provider is not in order; the channel has another provider, which is asked at once.",
+    "Our account with the provider is not in order; another provider of the channel is asked at once.",
+)
 CONFIGURATION = _reason(
     "configuration",
     "Our account with the provider is not in order.",

@@ -46,6 +46,7 @@ class CallFacts:
     `retries_spent`: on this channel. `put_backs`: rate limits in a row. `weak_before`: earlier outcomes of
     this communication on this channel that only perhaps blame the recipient; `weak_in_a_row`: such outcomes
     of this address, this one included. `has_fallback`: another channel, open now and not used by a sibling.
+    `other_provider`: one of the same channel that was not called for this communication yet.
     `template_ready`: an approved template that this communication has not used yet. `deadline`: the sooner of
     expiry and deliver_by. `jitter`: a random number from 0 up to 1.
     """
@@ -61,6 +62,7 @@ class CallFacts:
     weak_in_a_row: int = 1
     has_fallback: bool = False
     template_ready: bool = False
+    other_provider: bool = False
     retry_after: timedelta | None = None
     jitter: float = 0.5
 
@@ -160,6 +162,8 @@ def _needs_template(facts: CallFacts) -> NextStep:
 
 
 def _config(facts: CallFacts) -> NextStep:
+    if facts.other_provider and facts.now < facts.deadline:
+        return NextStep(Action.RETRY, reasons.OTHER_PROVIDER.because(), due_at=facts.now)
     # E-mail that is set up wrongly must not turn a whole mailing into SMS: only critical goes elsewhere, and what
     # has nowhere else to go waits for whoever mends it.
     if facts.channel is Channel.EMAIL and not (facts.urgency is Urgency.CRITICAL and facts.has_fallback):

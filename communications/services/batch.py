@@ -8,12 +8,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby, islice
+from itertools import islice
 from typing import Final
 from uuid import UUID, uuid4
 
 from communications.connectors.base import Connector
-from communications.gateway import connector_for
 from communications.selectors.sending import SendJob, load_jobs
 from communications.services import outcomes, sending_limits
 from communications.services.calls import Call, CallEnd, Flight, boot_seconds, take_off
@@ -22,6 +21,7 @@ from communications.services.composing import Prepared, prepare
 from communications.services.group_moves import PlannedCall, begin_calls
 from communications.services.journal import Journal
 from communications.services.lanes import Lane
+from communications.services.providers import divide
 from communications.services.queue import LEASE, Claim, give_back, renew_lease
 from core.logs import get_logger
 
@@ -98,10 +98,9 @@ class Batch:
             raise
 
     def _groups(self, cleared: Sequence[Cleared]) -> Iterator[tuple[Connector, list[Cleared]]]:
-        """Groups no larger than the calls that may be made at once, in the order of the claim within a channel."""
-        by_channel = sorted(cleared, key=lambda item: item.job.channel)
-        for channel, items in groupby(by_channel, key=lambda item: item.job.channel):
-            connector = connector_for(channel)
+        """Groups no larger than the calls that may be made at once, in the order of the claim for each provider."""
+        for connector, carried in divide(cleared, now=self._now()):
+            items = iter(carried)
             while group := list(islice(items, self._lane.calls_at_once(connector))):
                 if self._is_stopped() or not self._keep_lease():
                     self._give_back([item.job.communication_id for item in group])

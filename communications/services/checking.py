@@ -128,6 +128,12 @@ def terms_of(job: SendJob) -> Terms:
     )
 
 
+def deadline_of(item: Cleared) -> datetime:
+    """Until when it must have left: its expiry, or the caller's `deliver_by` if that is sooner."""
+    terms = terms_of(item.job)
+    return terms.expires_at if terms.deliver_by is None else min(terms.expires_at, terms.deliver_by)
+
+
 def _facts(job: SendJob, pauses: Sequence[OpenPause]) -> CheckFacts:
     point = job.contact_point
     return CheckFacts(

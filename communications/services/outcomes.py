@@ -20,6 +20,7 @@ from communications.services.contact_marks import Mark, mark_undeliverable, weak
 from communications.services.group_moves import Accepted, end_accepted
 from communications.services.journal import JournalLine
 from communications.services.lifecycle import Transition
+from communications.services.providers import has_untried
 from core import attention
 from core.choices import Channel
 from core.logs import get_logger
@@ -190,6 +191,8 @@ def _judge(
         weak_before=weak_before,
         weak_in_a_row=weak_in_a_row,
         retry_after=timedelta(seconds=seconds) if seconds is not None else None,
+        other_provider=outcome is OutcomeClass.CONFIG
+        and has_untried(Channel(row["channel"]), row["communication_id"]),
         jitter=random.random(),  # noqa: S311 - spreads retries, guards nothing
     )
     return _Judged(end, row, next_step(facts), facts)

@@ -33,7 +33,7 @@ from communications.rules.circuit import Circuit, CircuitState, Stopped, probed,
 from communications.rules.rate_limit import Rate, Taken
 from communications.rules.retry import Action, rate_limit_delay
 from communications.services import fallbacks, lifecycle
-from communications.services.checking import Cleared, terms_of
+from communications.services.checking import Cleared, deadline_of
 from communications.services.circuits import (
     change_local,
     change_shared,
@@ -134,7 +134,7 @@ def _until_closed(
     rest: Sequence[Cleared], connector: Connector, permit: Permit, now: datetime
 ) -> list[_Move]:
     stopped = {
-        item.job.communication_id: Stopped(item.job.channel, item.job.urgency, _deadline(item))
+        item.job.communication_id: Stopped(item.job.channel, item.job.urgency, deadline_of(item))
         for item in rest
     }
     chosen = _next_channels(
@@ -182,15 +182,10 @@ def _until_its_turn(item: Cleared, permit: Permit, now: datetime) -> _Move:
     put_backs: int = item.job.row["put_back_count"]
     earliest = permit.retry_at or now
     due_at = max(earliest, now + rate_limit_delay(put_backs, random.random()))  # noqa: S311 - spreads, guards nothing
-    if due_at >= _deadline(item):
+    if due_at >= deadline_of(item):
         due_at = earliest
     changes = {"due_at": due_at, "put_back_count": put_backs + 1}
     return _Move(Cause.NOT_NOW, reasons.OWN_RATE_LIMIT.code, changes)
-
-
-def _deadline(item: Cleared) -> datetime:
-    terms = terms_of(item.job)
-    return terms.expires_at if terms.deliver_by is None else min(terms.expires_at, terms.deliver_by)
 
 
 def _ask_alone(connector: Connector, rate: Rate | None, wanted: int, now: datetime) -> Permit:

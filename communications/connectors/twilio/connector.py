@@ -4,10 +4,8 @@ Creating a message is not idempotent and takes no reference of ours: what may ha
 ambiguous. Our attempt's id stands in the address of the status callbacks.
 """
 
-import json
 import logging
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -123,7 +121,7 @@ class _SdkHttp(HttpClient):  # type: ignore[misc]  # the SDK has no types
 
 
 def _outcome(answer: Answer) -> Outcome:
-    said = _json(answer)
+    said = answer.json_object()
     if 200 <= answer.status < 300:
         sid = said.get("sid")
         if not isinstance(sid, str) or not sid:
@@ -137,11 +135,3 @@ def _outcome(answer: Answer) -> Outcome:
         text=str(said.get("message", "")) or answer.text[:500],
         retry_after=retry_after(answer.headers.get("retry-after", ""), datetime.now(UTC)),
     )
-
-
-def _json(answer: Answer) -> Mapping[str, Any]:
-    try:
-        said = json.loads(answer.text)
-    except ValueError:
-        return {}
-    return said if isinstance(said, dict) else {}

@@ -201,6 +201,7 @@ REASON_CLAUSES: Final[MappingProxyType[str, str]] = MappingProxyType(
         "content_refused": "{provider} refused the text",
         "needs_template": "{channel} takes an approved template only",
         "no_template": "{channel} takes an approved template only, and there is none",
+        "other_provider": "our account with {provider} is not in order, and another one was asked",
         "configuration": "our account with {provider} is not in order",
         "configuration_hold": "our account with {provider} is not in order",
         "opted_out": "{client} opted out of {channel}",

@@ -1,0 +1,1 @@
+"""Telnyx's Messaging API, as far as the product uses it."""
