@@ -304,6 +304,21 @@ CANCEL_REQUESTED = _reason(
     "cancel_requested", "Somebody cancelled the message.", "Not sent: it was cancelled in time."
 )
 
+REPLACED = _reason("replaced", "A newer message took its place.", "Not sent: a newer message took its place.")
+QUESTION_CLOSED = _reason(
+    "question_closed",
+    "The plan has gone on, so the client is not asked this any more.",
+    "Not sent: the plan has gone on, so the client is not asked this any more.",
+)
+ANSWERED = _reason(
+    "answered", "The client has answered already.", "Not sent by {channel}: the client has answered already."
+)
+MOVED_CHANNEL = _reason(
+    "moved_channel",
+    "The channel that it was planned for is not open any more; it goes out on another.",
+    "{channel} is used now: the channel that it was planned for is not open any more.",
+)
+
 EVERYTHING_PAUSED = _reason(
     "everything_paused",
     "All sending is paused; the message waits until that is lifted.",

@@ -14,6 +14,7 @@ from communications.rules.engagement import engaged, reactions_by_hour
 from communications.rules.facts import ChannelFacts, Facts, PreferenceFacts
 from communications.rules.message_types import MESSAGE_TYPES
 from communications.selectors.activity import NO_ACTIVITY, Activity
+from communications.selectors.sending import SendJob
 from communications.services.commands import SubmitCommand
 from core.choices import Channel
 from preferences.selectors.effective import EffectivePreferences
@@ -52,6 +53,18 @@ def asked_by(command: SubmitCommand) -> Asked:
         preferred_channel=command.preferred_channel,
         send_at=command.send_at,
         deliver_by=command.deliver_by,
+    )
+
+
+def asked_of(job: SendJob) -> Asked:
+    """What was asked for by the request of a stored communication."""
+    preferred = job.row["preferred_channel"]
+    return Asked(
+        message_type=job.message_type,
+        urgency=job.urgency,
+        preferred_channel=Channel(preferred) if preferred else None,
+        send_at=job.row["send_at"],
+        deliver_by=job.row["deliver_by"],
     )
 
 
