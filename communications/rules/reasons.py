@@ -199,8 +199,8 @@ SMS_HOURS = _reason(
 )
 CONTACT_WINDOW = _reason(
     "contact_window",
-    "Messages of normal and low urgency go out in the contact window, 09:00 to 21:00 local time.",
-    "Held until {until}: outside the contact window, 09:00 to 21:00.",
+    "Messages of normal and low urgency go out in the contact window: 09:00 to 21:00 local time, unless set otherwise.",
+    "Held until {until}: outside the contact window, {window}.",
 )
 CONTACT_WINDOW_GAVE_WAY = _reason(
     "contact_window_gave_way",
@@ -209,7 +209,7 @@ CONTACT_WINDOW_GAVE_WAY = _reason(
 )
 DIGEST_SLOT = _reason(
     "digest_slot",
-    "Messages of low urgency go out at one time of the day, 10:00 local time.",
+    "Messages of low urgency go out at one time of the day: 10:00 local time, unless set otherwise.",
     "Held until {until}: messages of low urgency go out once a day.",
 )
 DEFAULT_TIMEZONE = _reason(

@@ -30,7 +30,7 @@ from communications.services import business_key, lifecycle
 from communications.services.dissolving import dissolve
 from communications.services.leaving import go_on
 from communications.services.lifecycle import Applied, Transition
-from communications.services.strategy_facts import Known, asked_of, facts_of
+from communications.services.strategy_facts import Known, asked_of, contact_hours, facts_of
 from communications.services.waiting import waits_for_pause
 from core import attention
 
@@ -233,6 +233,7 @@ def terms_of(job: SendJob) -> Terms:
         pause_until=job.preferences.pause_until,
         send_at=send_at,
         deliver_by=job.row["deliver_by"],
+        hours=contact_hours(),
     )
 
 

@@ -13,6 +13,7 @@ from communications.rules.daily_cap import cap_of, parse_limit
 from communications.rules.engagement import engaged, reactions_by_hour
 from communications.rules.facts import ChannelFacts, Facts, PreferenceFacts
 from communications.rules.message_types import MESSAGE_TYPES
+from communications.rules.policy import Hours, parse_hours
 from communications.selectors.activity import NO_ACTIVITY, Activity
 from communications.selectors.sending import SendJob
 from communications.services.commands import SubmitCommand
@@ -44,6 +45,11 @@ class Known:
     event_date: date | None = None
     erased: bool = False
     suppressed: Collection[Channel] = ()
+
+
+def contact_hours() -> Hours:
+    """The installation's."""
+    return parse_hours(settings.CRM_CONTACT_HOURS, settings.CRM_DIGEST_SLOT)
 
 
 def asked_by(command: SubmitCommand) -> Asked:
@@ -91,6 +97,7 @@ def facts_of(asked: Asked, known: Known, now: datetime) -> Facts:
         client_erased=known.erased,
         daily_cap=cap_of(parse_limit(settings.CRM_DAILY_CAP), known.activity.planned, preferences.zone),
         digests=True,
+        hours=contact_hours(),
         engagements_by_hour=reactions_by_hour(known.activity.delivered, preferences.zone),
     )
 
