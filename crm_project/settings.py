@@ -17,6 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from clients.allow_list import allow_list
 from communications.rules.brand import parse_colour
 from communications.rules.daily_cap import parse_limit
+from communications.rules.policy import parse_contact_hours, parse_hours
 from communications.rules.rate_limit import Rate as SendingRate
 from core.api.rates import Rate
 from core.logs import logging_config
@@ -121,6 +122,13 @@ CRM_RECIPIENT_ALLOW_LIST = checked(
     "CRM_RECIPIENT_ALLOW_LIST",
     env.str("CRM_RECIPIENT_ALLOW_LIST", default=""),
     partial(allow_list, region=CRM_DEFAULT_REGION),
+)
+# When normal and low messages go out, and at what time those that can wait, in the client's day.
+CRM_CONTACT_HOURS = checked(
+    "CRM_CONTACT_HOURS", env.str("CRM_CONTACT_HOURS", default="09:00-21:00"), parse_contact_hours
+)
+CRM_DIGEST_SLOT = checked(
+    "CRM_DIGEST_SLOT", env.str("CRM_DIGEST_SLOT", default="10:00"), partial(parse_hours, CRM_CONTACT_HOURS)
 )
 # Capped messages that a client gets in a local day; empty: as many as there are.
 CRM_DAILY_CAP = checked("CRM_DAILY_CAP", env.str("CRM_DAILY_CAP", default="3"), parse_limit)

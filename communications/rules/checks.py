@@ -14,6 +14,16 @@ from communications.rules.pauses import REASON_OF, OpenPause
 from communications.rules.reasons import CHANNEL_WORDS, Reason, ReasonCode
 from communications.rules.timing import Never, Terms, time_to_send
 
+_OF_THE_CHANNEL: Final = frozenset(
+    code.code
+    for code in (
+        reasons.NO_CONTACT_POINT,
+        reasons.SUPPRESSED,
+        reasons.NO_CONSENT,
+        reasons.UNDELIVERABLE,
+        reasons.NOT_CHOSEN,
+    )
+)
 NOT_CONFIGURED_WAIT: Final = timedelta(minutes=15)
 
 
@@ -21,7 +31,8 @@ NOT_CONFIGURED_WAIT: Final = timedelta(minutes=15)
 class CheckFacts:
     """One claimed communication as the database has it now. `not_chosen`: the client chose other channels
     and it is not critical. `configured`: its channel has a connector. `on_allow_list`
-    is true too where this installation has no such list."""
+    is true too where this installation has no such list. `replaced`, `question_closed`, `answered`: since it was
+    accepted."""
 
     terms: Terms
     has_contact_point: bool
@@ -33,6 +44,9 @@ class CheckFacts:
     plan_cancelled: bool = False
     configured: bool = True
     on_allow_list: bool = True
+    replaced: bool = False
+    question_closed: bool = False
+    answered: bool = False
     pause: OpenPause | None = None
 
 
@@ -59,6 +73,11 @@ class Refuse:
 
     cause: Cause
     reason: Reason
+
+    @property
+    def leaves_channel(self) -> bool:
+        """Whether it is the channel that may not be used, so that another one may do."""
+        return self.reason.code in _OF_THE_CHANNEL
 
 
 def check(facts: CheckFacts, now: datetime) -> Go | NotNow | Refuse:
@@ -105,6 +124,9 @@ def _refusal(facts: CheckFacts) -> Refuse | None:
     rules: tuple[tuple[bool, Cause, ReasonCode], ...] = (
         (facts.client_erased, Cause.REFUSED_BY_CHECK, reasons.ERASED),
         (facts.plan_cancelled, Cause.REFUSED_BY_CHECK, reasons.PLAN_CANCELLED),
+        (facts.replaced, Cause.REFUSED_BY_CHECK, reasons.REPLACED),
+        (facts.question_closed, Cause.REFUSED_BY_CHECK, reasons.QUESTION_CLOSED),
+        (facts.answered, Cause.REFUSED_BY_CHECK, reasons.ANSWERED),
         (not facts.has_contact_point, Cause.REFUSED_BY_CHECK, reasons.NO_CONTACT_POINT),
         (facts.suppressed, Cause.REFUSED_BY_CHECK, reasons.SUPPRESSED),
         (not facts.consent_allowed, Cause.REFUSED_BY_CHECK, reasons.NO_CONSENT),

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from communications.choices import Urgency
 from communications.rules.daily_cap import DailyCap
 from communications.rules.message_types import Answer, MessageTypeRule
+from communications.rules.policy import USUAL_HOURS, Hours
 from communications.rules.slots import DIGEST_CHANNELS, Slot, may_be_merged, slot_for
 from communications.rules.timing import Terms, expiry
 from core.choices import Channel
@@ -69,6 +70,7 @@ class Facts:
     has_attachments: bool = False
     expects_answer: bool = False
     digests: bool = False
+    hours: Hours = USUAL_HOURS
 
     def expiry(self) -> tuple[datetime, bool]:
         """When the message stops being worth sending, and whether that is the event's doing."""
@@ -89,6 +91,7 @@ class Facts:
             mergeable=self.may_be_merged,
             frequency=self.preferences.frequency,
             engagements_by_hour=self.engagements_by_hour,
+            hours=self.hours,
         )
 
     def full_days(self) -> frozenset[date]:
@@ -122,4 +125,5 @@ class Facts:
             slot=self.slot(),
             full_days=self.full_days(),
             digest_days=self.digest_days(channel),
+            hours=self.hours,
         )

@@ -199,8 +199,8 @@ SMS_HOURS = _reason(
 )
 CONTACT_WINDOW = _reason(
     "contact_window",
-    "Messages of normal and low urgency go out in the contact window, 09:00 to 21:00 local time.",
-    "Held until {until}: outside the contact window, 09:00 to 21:00.",
+    "Messages of normal and low urgency go out in the contact window: 09:00 to 21:00 local time, unless set otherwise.",
+    "Held until {until}: outside the contact window, {window}.",
 )
 CONTACT_WINDOW_GAVE_WAY = _reason(
     "contact_window_gave_way",
@@ -209,7 +209,7 @@ CONTACT_WINDOW_GAVE_WAY = _reason(
 )
 DIGEST_SLOT = _reason(
     "digest_slot",
-    "Messages of low urgency go out at one time of the day, 10:00 local time.",
+    "Messages of low urgency go out at one time of the day: 10:00 local time, unless set otherwise.",
     "Held until {until}: messages of low urgency go out once a day.",
 )
 DEFAULT_TIMEZONE = _reason(
@@ -302,6 +302,21 @@ ERASED = _reason("erased", "The client was erased.", "Not sent: the client was e
 PLAN_CANCELLED = _reason("plan_cancelled", "The plan was cancelled.", "Not sent: the plan was cancelled.")
 CANCEL_REQUESTED = _reason(
     "cancel_requested", "Somebody cancelled the message.", "Not sent: it was cancelled in time."
+)
+
+REPLACED = _reason("replaced", "A newer message took its place.", "Not sent: a newer message took its place.")
+QUESTION_CLOSED = _reason(
+    "question_closed",
+    "The plan has gone on, so the client is not asked this any more.",
+    "Not sent: the plan has gone on, so the client is not asked this any more.",
+)
+ANSWERED = _reason(
+    "answered", "The client has answered already.", "Not sent by {channel}: the client has answered already."
+)
+MOVED_CHANNEL = _reason(
+    "moved_channel",
+    "The channel that it was planned for is not open any more; it goes out on another.",
+    "{channel} is used now: the channel that it was planned for is not open any more.",
 )
 
 EVERYTHING_PAUSED = _reason(

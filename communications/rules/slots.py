@@ -10,12 +10,11 @@ from zoneinfo import ZoneInfo
 from communications.choices import Urgency
 from communications.rules import reasons
 from communications.rules.message_types import MessageTypeRule
+from communications.rules.policy import USUAL_HOURS, Hours
 from communications.rules.reasons import ReasonCode
 from core.choices import Channel, Purpose
 from preferences.choices import Frequency
-from preferences.rules.windows import CONTACT_HOURS
 
-DIGEST_SLOT: Final = time(10)
 WEEKLY_DAY: Final = 0  # Monday
 ENGAGEMENTS_FOR_BEST_HOUR: Final = 5
 # A list of news fills no text message: on the other channels each goes out by itself in its slot.
@@ -28,12 +27,17 @@ _NEVER_MERGED: Final = frozenset({Urgency.CRITICAL, Urgency.HIGH})
 class Slot:
     """A local time of every day, or of one weekday (Monday is 0), and the reason that waiting for it leaves."""
 
-    at: time = DIGEST_SLOT
+    at: time = USUAL_HOURS.digest_slot
     weekday: int | None = None
     code: ReasonCode = reasons.DIGEST_SLOT
 
 
 DAILY_SLOT: Final = Slot()
+
+
+def daily_slot(hours: Hours) -> Slot:
+    """When low messages go out while nothing better is known."""
+    return Slot(hours.digest_slot)
 
 
 def may_be_merged(
@@ -49,25 +53,30 @@ def may_be_merged(
 
 
 def slot_for(
-    urgency: Urgency, *, mergeable: bool, frequency: Frequency, engagements_by_hour: Mapping[int, int]
+    urgency: Urgency,
+    *,
+    mergeable: bool,
+    frequency: Frequency,
+    engagements_by_hour: Mapping[int, int],
+    hours: Hours = USUAL_HOURS,
 ) -> Slot | None:
     """The slot that a message waits for, or None: it goes as soon as its window is open."""
     by_frequency = mergeable and frequency is not Frequency.AT_ONCE
     if urgency is not Urgency.LOW and not by_frequency:
         return None
-    hour = best_hour(engagements_by_hour)
-    at = DIGEST_SLOT if hour is None else time(hour)
+    hour = best_hour(engagements_by_hour, hours)
+    at = hours.digest_slot if hour is None else time(hour)
     if by_frequency:
         weekday = WEEKLY_DAY if frequency is Frequency.WEEKLY else None
         return Slot(at, weekday, reasons.CLIENT_FREQUENCY)
-    return DAILY_SLOT if hour is None else Slot(at, None, reasons.BEST_HOUR)
+    return daily_slot(hours) if hour is None else Slot(at, None, reasons.BEST_HOUR)
 
 
-def best_hour(engagements_by_hour: Mapping[int, int]) -> int | None:
+def best_hour(engagements_by_hour: Mapping[int, int], hours: Hours = USUAL_HOURS) -> int | None:
     """The local hour at which the client reacts most, the first of several; None while there are too few human
     engagements to tell. Those outside the contact hours tell nothing about when to write."""
-    hours = range(CONTACT_HOURS.start.hour, CONTACT_HOURS.end.hour)
-    counted = Counter({hour: engagements_by_hour.get(hour, 0) for hour in hours})
+    open_hours = [hour for hour in range(24) if hours.contact.start <= time(hour) < hours.contact.end]
+    counted = Counter({hour: engagements_by_hour.get(hour, 0) for hour in open_hours})
     if counted.total() < ENGAGEMENTS_FOR_BEST_HOUR:
         return None
     return counted.most_common(1)[0][0]

@@ -13,7 +13,7 @@ from communications.rules.message_types import MESSAGE_TYPES, Answer
 SELECTION_STAGE: Final = 4
 """A plan for which the client has selected has reached this stage, whoever told."""
 
-_QUESTIONS: Final = frozenset(
+QUESTIONS: Final = frozenset(
     rule.name for rule in MESSAGE_TYPES.values() if rule.staged and rule.answer is Answer.SELECTION
 )
 
@@ -69,12 +69,12 @@ def closed_questions(before: int, after: int) -> dict[MessageType, Cause]:
     """The questions that a plan leaves behind when it goes from one stage to a later one."""
     if after <= before:
         return {}
-    return {name: Cause.QUESTION_CLOSED for name in _QUESTIONS if is_closed(name, stage=after)}
+    return {name: Cause.QUESTION_CLOSED for name in QUESTIONS if is_closed(name, stage=after)}
 
 
 def is_closed(message_type: MessageType, *, stage: int) -> bool:
     """Whether it asks what a plan of this stage has behind it."""
-    return message_type in _QUESTIONS and (MESSAGE_TYPES[message_type].stage or 0) < stage
+    return message_type in QUESTIONS and (MESSAGE_TYPES[message_type].stage or 0) < stage
 
 
 def _types_from(stage: int) -> list[MessageType]:

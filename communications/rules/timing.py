@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo
 from communications.choices import Urgency
 from communications.rules import reasons
 from communications.rules.message_types import MessageTypeRule
+from communications.rules.policy import USUAL_HOURS, Hours
 from communications.rules.reasons import CHANNEL_WORDS, Reason, ReasonCode, clock_text
-from communications.rules.slots import DAILY_SLOT, Slot
+from communications.rules.slots import Slot, daily_slot
 from core.choices import Channel
 from preferences.rules.windows import (
-    CONTACT_HOURS,
     HARD_NIGHT,
     SMS_HOURS,
     Opening,
@@ -55,6 +55,7 @@ class Terms:
     slot: Slot | None = None
     full_days: frozenset[date] = _NO_DAYS
     digest_days: frozenset[date] = _NO_DAYS
+    hours: Hours = USUAL_HOURS
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def plan_time(terms: Terms, now: datetime) -> Due | Never:
 
     A slot that would come too late gives way: the message then goes out as soon as its window is open.
     """
-    slot = terms.slot or (DAILY_SLOT if terms.urgency is Urgency.LOW else None)
+    slot = terms.slot or (daily_slot(terms.hours) if terms.urgency is Urgency.LOW else None)
     due = _plan(terms, now, slot, terms.full_days - terms.digest_days if slot else terms.full_days)
     if slot is None or isinstance(due, Due):
         return due
@@ -121,7 +122,9 @@ def expiry(
 
 
 @lru_cache(maxsize=1024)
-def closed_windows(urgency: Urgency, channel: Channel, quiet_hours: Window | None) -> Closed:
+def closed_windows(
+    urgency: Urgency, channel: Channel, quiet_hours: Window | None, hours: Hours = USUAL_HOURS
+) -> Closed:
     """What is closed for an urgency on a channel. A contact window that the others empty gives way."""
     if urgency is Urgency.CRITICAL:
         return Closed((), ())
@@ -132,7 +135,7 @@ def closed_windows(urgency: Urgency, channel: Channel, quiet_hours: Window | Non
     closed.append((HARD_NIGHT, reasons.NIGHT))
     gave_way = False
     if urgency in _BY_CONTACT_WINDOW:
-        contact = (CONTACT_HOURS.complement(), reasons.CONTACT_WINDOW)
+        contact = (hours.contact.complement(), reasons.CONTACT_WINDOW)
         if leaves_time(window for window, _ in (*closed, contact)):
             closed.append(contact)
         else:
@@ -150,7 +153,7 @@ def _plan(terms: Terms, now: datetime, slot: Slot | None, full_days: frozenset[d
     at, told = _begin(terms, now)
     if terms.urgency is Urgency.CRITICAL:
         return _in_time(terms, now, Opening(at, None), (*told, reasons.CRITICAL_NOW.because()))
-    closed = closed_windows(terms.urgency, terms.channel, terms.quiet_hours)
+    closed = closed_windows(terms.urgency, terms.channel, terms.quiet_hours, terms.hours)
     if closed.contact_window_gave_way:
         told.append(reasons.CONTACT_WINDOW_GAVE_WAY.because())
     opening = _next_opening(terms, closed, slot, at)
@@ -232,4 +235,7 @@ def _expired(terms: Terms, now: datetime) -> Reason:
 
 
 def _held(code: ReasonCode, terms: Terms, until: datetime, now: datetime) -> Reason:
-    return code.because(until=clock_text(until, terms.zone, now))
+    told = {"until": clock_text(until, terms.zone, now)}
+    if code is reasons.CONTACT_WINDOW:
+        told["window"] = f"{terms.hours.contact.start:%H:%M} to {terms.hours.contact.end:%H:%M}"
+    return code.because(**told)

@@ -100,6 +100,12 @@ _COLUMNS = (
     "expires_at",
     "put_back_count",
     "batch_key",
+    "status",
+    "attempt_count",
+    "request_id",
+    "role",
+    "created_at",
+    "due_at",
 )
 _RELATED = {
     "gate_version": F("client__gate_version"),
@@ -111,6 +117,7 @@ _RELATED = {
     "requested_at": F("request__created_at"),
     "send_at": F("request__send_at"),
     "deliver_by": F("request__deliver_by"),
+    "preferred_channel": F("request__preferred_channel"),
     "plan_reference": F("plan__reference"),
     "plan_cancelled_at": F("plan__cancelled_at"),
     "event_date": F("plan__event_date"),

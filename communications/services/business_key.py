@@ -14,6 +14,7 @@ from communications.models import Communication, CommunicationRequest, DeliveryE
 from communications.rules.business_key import business_key_material
 from communications.rules.context import Context
 from communications.rules.message_types import MESSAGE_TYPES
+from communications.rules.stages import SELECTION_STAGE
 from communications.services.commands import SubmitCommand
 from core.crypto import keyed_hash
 
@@ -146,6 +147,16 @@ def replaced_since(request: str) -> Exists:
     """As `newer_than`: whether a later request of the plan took its place in its stage, whatever that one says."""
     staged = [rule.name for rule in MESSAGE_TYPES.values() if rule.staged]
     return Exists(_later(request).filter(_is_alive(), message_type__in=staged))
+
+
+def passed_since(request: str) -> Exists:
+    """As `newer_than`: whether a later request of the plan was of a later stage, which closes earlier questions."""
+    later = CommunicationRequest.objects.filter(
+        plan_id=OuterRef(f"{request}__plan_id"), created_at__gt=OuterRef(f"{request}__created_at")
+    )
+    stages = {rule.stage: rule.name.value for rule in MESSAGE_TYPES.values() if rule.stage is not None}
+    beyond = [name for stage, name in stages.items() if stage >= SELECTION_STAGE]
+    return Exists(later.filter(message_type__in=beyond))
 
 
 def _later(request: str) -> QuerySet[CommunicationRequest]:

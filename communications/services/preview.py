@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -11,12 +13,16 @@ from clients.addresses import address_index
 from clients.choices import ContactKind
 from clients.models import ContactPoint
 from clients.services.register import ContactDetails
+from communications.choices import Status
+from communications.models import Communication
 from communications.rules.context import normalise_context
 from communications.rules.strategy import Strategy, decide
+from communications.selectors.activity import NO_ACTIVITY, activity_of
 from communications.selectors.preview_facts import KnownRecipient, known_recipient
+from communications.selectors.sending import current_contact_points, load_jobs
 from communications.services.commands import SubmitCommand
 from communications.services.recipient import contact_details
-from communications.services.strategy_facts import Known, asked_by, facts_of
+from communications.services.strategy_facts import Known, asked_by, asked_of, facts_of
 from core.errors import FieldProblem, Invalid
 from preferences.choices import SettingSource
 from preferences.rules.windows import parse_zone
@@ -54,6 +60,40 @@ def preview_strategy(*, command: SubmitCommand, now: datetime) -> Preview:
     )
     facts = facts_of(asked_by(command), told, now)
     return Preview(decide(facts), preferences.zone)
+
+
+_MAY_STILL_GO: Final = frozenset({Status.SCHEDULED, Status.HELD, Status.FAILED, Status.CANCELLED})
+
+
+def strategy_now(*, communication_id: UUID, now: datetime) -> Strategy | None:
+    """What would be decided if the request of a stored communication came now; nothing of it counts for the cap. None
+    for what went out or is on its way, for digests, and once the client was erased."""
+    (job,) = load_jobs([communication_id])
+    if Status(job.row["status"]) not in _MAY_STILL_GO or job.is_digest or job.key is None:
+        return None
+    same = Communication.objects.filter(request_id=job.row["request_id"]).values_list("id", flat=True)
+    activity = activity_of([job.client_id], now=now, without=list(same))
+    points = current_contact_points([job.client_id])
+    known = Known(
+        points={kind: point.undeliverable_at is not None for (_, kind), point in points.items()},
+        allowed=job.consent.allowed,
+        suppressed=job.consent.suppressed,
+        preferences=job.preferences,
+        activity=activity.get(job.client_id, NO_ACTIVITY),
+        event_date=job.event_date,
+    )
+    asked = asked_of(job)
+    return decide(
+        facts_of(
+            replace(asked, send_at=_ahead(asked.send_at, now), deliver_by=_ahead(asked.deliver_by, now)),
+            known,
+            now,
+        )
+    )
+
+
+def _ahead(at: datetime | None, now: datetime) -> datetime | None:
+    return at if at is not None and at > now else None
 
 
 def _consent(

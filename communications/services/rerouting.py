@@ -33,7 +33,10 @@ def reroute(*, client_ids: Collection[UUID], actor: str, now: datetime) -> int:
     with transaction.atomic():
         clients = Client.objects.filter(id__in=client_ids).order_by("id").select_for_update(no_key=True)
         list(clients.values_list("id"))
-        waiting = Communication.objects.filter(client_id__in=client_ids, status=Status.SCHEDULED)
+        # What is held and has a channel left is moved by `replan`, together with its digest.
+        waiting = Communication.objects.filter(
+            client_id__in=client_ids, status__in=[Status.SCHEDULED, Status.HELD]
+        )
         jobs = {job.communication_id: job for job in load_jobs(sorted(waiting.values_list("id", flat=True)))}
         closed = {job_id: reason for job_id, job in jobs.items() if (reason := _closed_because(job, now))}
         if not closed:

@@ -13,7 +13,9 @@ from communications.rules.daily_cap import cap_of, parse_limit
 from communications.rules.engagement import engaged, reactions_by_hour
 from communications.rules.facts import ChannelFacts, Facts, PreferenceFacts
 from communications.rules.message_types import MESSAGE_TYPES
+from communications.rules.policy import Hours, parse_hours
 from communications.selectors.activity import NO_ACTIVITY, Activity
+from communications.selectors.sending import SendJob
 from communications.services.commands import SubmitCommand
 from core.choices import Channel
 from preferences.selectors.effective import EffectivePreferences
@@ -45,6 +47,11 @@ class Known:
     suppressed: Collection[Channel] = ()
 
 
+def contact_hours() -> Hours:
+    """The installation's."""
+    return parse_hours(settings.CRM_CONTACT_HOURS, settings.CRM_DIGEST_SLOT)
+
+
 def asked_by(command: SubmitCommand) -> Asked:
     return Asked(
         message_type=command.message_type,
@@ -52,6 +59,18 @@ def asked_by(command: SubmitCommand) -> Asked:
         preferred_channel=command.preferred_channel,
         send_at=command.send_at,
         deliver_by=command.deliver_by,
+    )
+
+
+def asked_of(job: SendJob) -> Asked:
+    """What was asked for by the request of a stored communication."""
+    preferred = job.row["preferred_channel"]
+    return Asked(
+        message_type=job.message_type,
+        urgency=job.urgency,
+        preferred_channel=Channel(preferred) if preferred else None,
+        send_at=job.row["send_at"],
+        deliver_by=job.row["deliver_by"],
     )
 
 
@@ -78,6 +97,7 @@ def facts_of(asked: Asked, known: Known, now: datetime) -> Facts:
         client_erased=known.erased,
         daily_cap=cap_of(parse_limit(settings.CRM_DAILY_CAP), known.activity.planned, preferences.zone),
         digests=True,
+        hours=contact_hours(),
         engagements_by_hour=reactions_by_hour(known.activity.delivered, preferences.zone),
     )
 

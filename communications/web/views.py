@@ -18,10 +18,12 @@ from communications.rules.story import tell
 from communications.selectors.detail import CommunicationDetail, get_communication, siblings
 from communications.selectors.history import HistoryPage, client_zones, list_communications
 from communications.selectors.story_facts import story_facts
+from communications.services.preview import strategy_now
 from communications.web.access import VIEW_CONTENT, StaffView
 from communications.web.actions import offers
 from communications.web.forms import HistoryFilterForm
 from communications.web.lines import attempt_lines, event_lines, history_lines, label_of, member_lines
+from communications.web.plan_lines import plan_lines
 from communications.web.preview import preview_of
 from core import clock
 from core.errors import Invalid, NotFound
@@ -136,6 +138,9 @@ class CommunicationView(_OneCommunication):
             "view": asked if asked in views else views[0],
             "siblings": siblings(context["row"]),
             "members": member_lines(context["detail"]),
+            "plan": plan_lines(
+                context["detail"], strategy_now(communication_id=communication_id, now=clock.now())
+            ),
             "events": event_lines(context["detail"], context["facts"]),
             "attempts": attempt_lines(context["detail"]),
             "offers": offers(context["row"], now=clock.now()) if self.may_act else (),

@@ -183,6 +183,10 @@ REASON_CLAUSES: Final[MappingProxyType[str, str]] = MappingProxyType(
         "stage_passed": "the plan had already passed this step",
         "plan_cancelled": "the plan was cancelled",
         "cancel_requested": "somebody cancelled it",
+        "replaced": "a newer message took its place",
+        "question_closed": "the plan has gone on and {client} is not asked this any more",
+        "answered": "{client} has answered already",
+        "moved_channel": "the channel that it was planned for is not open any more",
         "everything_paused": "all sending is paused",
         "channel_paused": "{channel} is paused",
         "plan_paused": "messages of this plan are paused",
@@ -248,6 +252,7 @@ CANCELLED_ACTIONS: Final[MappingProxyType[str, str]] = MappingProxyType(
     {
         "no_contact_point": "Add an {address} for {client}, then send it after all.",
         "undeliverable": "Correct the {address} of {client}, then send it after all.",
+        "not_chosen": "Reach {client} on a channel that they chose.",
         "no_open_channel": "Find out how {client} wants to be reached, then send it after all.",
         "not_on_allow_list": "Write to {client} from the real installation, or put the {address} on the allow-list.",
         "not_configured": "Set {channel} up, then send it after all.",

@@ -1,6 +1,13 @@
-"""Very many requests against the oracle: over all zones, types, urgencies, windows, pauses, channels (STR-3, PRF-4)."""
+"""Very many requests against the oracle: over all zones, types, urgencies, windows, pauses, channels (STR-3, PRF-4).
 
-from collections.abc import Iterator
+`.venv/bin/python -m communications.tests.rules.simulation` decides about 1,000,000 and ends with one JSON line: how
+many decisions broke a rule, and how many were made in a second. It needs no server.
+"""
+
+import json
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
@@ -22,6 +29,7 @@ from preferences.rules.windows import SettingRefused, Window, check_quiet_hours,
 FIRST_YEAR, YEARS = 2026, 10
 
 _BATCH = 250
+_PART = 25_000
 _EXAMPLES = 10
 _START = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
 _RULES = tuple(MESSAGE_TYPES[name] for name in REQUESTED_TYPES)
@@ -36,6 +44,14 @@ class SimulationResult:
     violations: int
     seconds: float
     examples: tuple[str, ...] = ()
+
+    def and_then(self, later: "SimulationResult") -> "SimulationResult":
+        return SimulationResult(
+            self.requests + later.requests,
+            self.violations + later.violations,
+            self.seconds + later.seconds,
+            (*self.examples, *later.examples)[:_EXAMPLES],
+        )
 
 
 def simulate(requests: int, seed: int) -> SimulationResult:
@@ -53,6 +69,28 @@ def simulate(requests: int, seed: int) -> SimulationResult:
             if broken and len(examples) < _EXAMPLES:
                 examples.append(f"{'; '.join(broken)}: {facts}")
     return SimulationResult(requests, violations, seconds, tuple(examples))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 if no decision broke a rule, else 1."""
+    parser = ArgumentParser(description="Decisions about very many drawn requests, compared with the oracle.")
+    parser.add_argument("--requests", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=20_261_201)
+    options = parser.parse_args(arguments)
+    whole = SimulationResult(0, 0, 0.0)
+    for part, begun in enumerate(range(0, options.requests, _PART)):
+        whole = whole.and_then(simulate(min(_PART, options.requests - begun), options.seed + part))
+        sys.stderr.write(f"{whole.requests:,} of {options.requests:,}\n")
+    told = {
+        "requests": whole.requests,
+        "violations": whole.violations,
+        "zones": len(zones()),
+        "decisions_per_second": round(whole.requests / whole.seconds) if whole.seconds else 0,
+        "seed": options.seed,
+        "examples": whole.examples,
+    }
+    sys.stdout.write(f"{json.dumps(told)}\n")
+    return 1 if whole.violations else 0
 
 
 def _batches(requests: int) -> Iterator[int]:
@@ -215,3 +253,7 @@ def _cap(random: Random, now: datetime) -> DailyCap | None:
         counted={day: random.randrange(5) for day in days},
         digest_days=frozenset(day for day in days if random.random() < 0.2),
     )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -15,7 +15,7 @@ from core.choices import Channel
 KOLKATA = ZoneInfo("Asia/Kolkata")
 ROME = ZoneInfo("Europe/Rome")
 DETAILED = reasons.DETAILED_EMAIL_FIRST.because()
-WINDOW = reasons.CONTACT_WINDOW.because(until="09:00 Asia/Kolkata")
+WINDOW = reasons.CONTACT_WINDOW.because(until="09:00 Asia/Kolkata", window="09:00 to 21:00")
 
 
 def at(clock, day=3):

@@ -8,7 +8,7 @@ from communications.rules import reasons
 from communications.rules.reasons import CATALOGUE, REASONS, ReasonCode, clock_text
 
 CODES = [value for value in vars(reasons).values() if isinstance(value, ReasonCode)]
-ALLOWED_VALUES = {"channel", "until", "wait", "zone", "label", "count"}
+ALLOWED_VALUES = {"channel", "until", "wait", "zone", "label", "count", "window"}
 
 
 def test_the_catalogue_holds_every_code_once():

@@ -1,5 +1,6 @@
 """Decisions against the oracle: by simulation, and by property over any facts (STR-3, PRF-3, PRF-4, STR-5)."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from random import Random
@@ -14,7 +15,8 @@ from communications.rules.daily_cap import DailyCap
 from communications.rules.facts import ChannelFacts, Facts, PreferenceFacts
 from communications.rules.message_types import MESSAGE_TYPES, REQUESTED_TYPES
 from communications.rules.strategy import decide
-from communications.tests.rules.simulation import broken_rules, change_days, draw, simulate, zones
+from communications.tests.rules import oracle
+from communications.tests.rules.simulation import broken_rules, change_days, draw, main, simulate, zones
 from core.choices import Channel
 from preferences.choices import Frequency
 from preferences.rules.windows import SettingRefused, Window, check_quiet_hours
@@ -32,6 +34,23 @@ def test_a_simulation_finds_no_violation():
     assert result.violations == 0, result.examples
     assert result.requests == 20_000
     assert result.seconds > 0
+
+
+def test_as_a_command_it_ends_with_one_line_of_json(capsys):
+    assert main(["--requests", "300", "--seed", "5"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["requests"], told["violations"], told["seed"], told["examples"]) == (300, 0, 5, [])
+    assert told["decisions_per_second"] > 0
+    assert told["zones"] > 400
+
+
+def test_a_decision_that_breaks_a_rule_is_counted_and_told(monkeypatch, capsys):
+    """In another place than the rules: what is expected of them is changed."""
+    monkeypatch.setattr(oracle, "slot_time", lambda facts: time(17))
+    assert main(["--requests", "300", "--seed", "5"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["violations"] > 0
+    assert "and not at" in told["examples"][0]
 
 
 def test_the_same_seed_draws_the_same():

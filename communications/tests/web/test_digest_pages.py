@@ -58,7 +58,12 @@ def test_one_that_is_held_says_when_and_why(reader, members):
     assert "because messages of low urgency go out once a day. It was held for the next digest." in told
     assert "What is next: It goes out with the digest of 10:00." in told
     assert "Goes out Thu 21 Nov" in told
-    assert "It joins the digest of that time. joins_digest" in told
+    assert "What was decided e-mail Thu 21 Nov 2030, 10:00 Kolkata" in told
+    assert "If that fails no other channel was open" in told
+    assert (
+        "It joins the digest of that time. The rule: The message is held, and goes out in one digest" in told
+    )
+    assert "If it were asked for now E-mail, Thu 21 Nov 2030, 10:00 Kolkata" in told
     history = words_of(reader.get("/history/"))
     assert history.count("goes out Thu 21 Nov") == 2
 
