@@ -5,6 +5,7 @@ from celery import shared_task
 from communications.services import idempotency
 from communications.services.digests import release_digests
 from communications.services.dispatch import dispatch_due, worker_name
+from communications.services.documents import make_documents
 from communications.services.reconcile import reconcile
 from communications.services.releasing import release_waiting
 from core import clock
@@ -33,3 +34,8 @@ def release_waiting_task() -> None:
 @shared_task(name="communications.release_digests")
 def release_digests_task() -> None:
     release_digests(now=clock.now())
+
+
+@shared_task(name="communications.make_documents")
+def make_documents_task() -> None:
+    make_documents(now=clock.now())

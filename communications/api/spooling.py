@@ -1,19 +1,23 @@
 """Requests that come while the database is away: checked as far as that goes without it, spooled, and stored later
 by the same form that every request passes."""
 
-from collections.abc import Mapping
+from base64 import b64decode, b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
 from rest_framework.exceptions import ValidationError
 
+from communications.api.attachment_fields import with_digests
 from communications.api.forms import idempotency_of, submit_command
 from communications.choices import AttentionKind
 from communications.rules.context import normalise_context
+from communications.rules.files import AttachedFile
 from communications.selectors.detail import request_exists
 from communications.services import idempotency
-from communications.services.commands import Idempotency, SubmitCommand
+from communications.services.commands import GivenAttachment, Idempotency, SubmitCommand
 from communications.services.recipient import contact_details
 from communications.services.submit import Submitted, submit
 from core import attention, spool
@@ -38,9 +42,8 @@ def spool_request(
     """
     contact_details(command, normalise_context(command.context, plan_reference=command.plan_reference))
     key = idempotency_key.key if idempotency_key else None
-    entry = spool.Entry(
-        request_id, KIND, caller, received_at=datetime.now(UTC), body={"request": body, "key": key}
-    )
+    spooled = {"request": with_digests(body), "key": key, "files": [_packed(each) for each in command.files]}
+    entry = spool.Entry(request_id, KIND, caller, received_at=datetime.now(UTC), body=spooled)
     once = (
         spool.Once(idempotency_key.key, idempotency.body_hash(idempotency_key)) if idempotency_key else None
     )
@@ -61,7 +64,7 @@ def store_spooled(entry: spool.Entry, now: datetime) -> bool:
     body = entry.body["request"]
     try:
         submit(
-            command=submit_command(body),
+            command=_command_of(body, entry.body.get("files", ())),
             caller=entry.caller,
             now=now,
             idempotency_key=idempotency_of(entry.body["key"], body),
@@ -77,6 +80,28 @@ def store_spooled(entry: spool.Entry, now: datetime) -> bool:
         return True
     _tell_staff(entry, body, codes, now)
     return False
+
+
+def _packed(file: AttachedFile) -> dict[str, str]:
+    return {
+        "filename": file.filename,
+        "media_type": file.media_type,
+        "content": b64encode(file.content).decode("ascii"),
+        "digest": file.digest,
+    }
+
+
+def _command_of(body: Mapping[str, Any], packed: Sequence[Mapping[str, str]]) -> SubmitCommand:
+    """The command with the files that were collected when it was accepted: nothing is fetched again."""
+    command = submit_command({name: value for name, value in body.items() if name != "attachments"})
+    files = tuple(
+        AttachedFile(each["filename"], each["media_type"], b64decode(each["content"]), each["digest"])
+        for each in packed
+    )
+    given = tuple(
+        GivenAttachment(where=f"attachments.{place}") for place in range(len(body.get("attachments") or ()))
+    )
+    return replace(command, attachments=given, files=files)
 
 
 def _tell_staff(entry: spool.Entry, body: Mapping[str, Any], codes: list[str], now: datetime) -> None:

@@ -1,3 +1,4 @@
+from communications.models.attachment import Attachment, RequestAttachment
 from communications.models.communication import Communication
 from communications.models.delivery import DeliveryAttempt, DeliveryEvent
 from communications.models.idempotency import IdempotencyKey
@@ -7,12 +8,14 @@ from communications.models.template import Template, TemplateVersion
 
 __all__ = [
     "SENDING_GATE_ID",
+    "Attachment",
     "Communication",
     "CommunicationRequest",
     "DeliveryAttempt",
     "DeliveryEvent",
     "IdempotencyKey",
     "Pause",
+    "RequestAttachment",
     "SendingGate",
     "Template",
     "TemplateVersion",
