@@ -18,6 +18,8 @@ _SEE_HISTORY: Final = frozenset(
         "preferences.view_consententry",
         "communications.view_communication",
         "communications.view_communicationrequest",
+        "communications.view_attachment",
+        "communications.view_requestattachment",
         "communications.view_deliveryattempt",
         "core.view_attentionitem",
     }

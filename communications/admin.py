@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from communications.models import (
+    Attachment,
     Communication,
     CommunicationRequest,
     DeliveryAttempt,
@@ -17,6 +18,7 @@ from communications.models import (
     QueueEntry,
     QueueLease,
     Receipt,
+    RequestAttachment,
     SendingGate,
     Template,
     TemplateVersion,
@@ -68,6 +70,32 @@ class CommunicationRequestAdmin(ReadOnlyAdmin):
     list_select_related = ("client", "plan")
     search_fields = ("=id", "=client__reference", "=plan__reference")
     hidden = ("context", "business_key")
+
+
+@admin.register(Attachment)
+class AttachmentAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "client", "media_type", "size_bytes")
+    list_filter = ("media_type",)
+    list_select_related = ("client",)
+    search_fields = ("=id", "=client__reference")
+    hidden = ("content", "content_hash")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Attachment]:
+        # Megabytes that nobody sees here.
+        queryset: QuerySet[Attachment] = super().get_queryset(request)
+        return queryset.defer("content")
+
+
+@admin.register(RequestAttachment)
+class RequestAttachmentAdmin(ReadOnlyAdmin):
+    list_display = ("request", "position", "attachment", "made_by_us")
+    list_select_related = ("request", "attachment")
+    search_fields = ("=request__id", "=attachment__id")
+    hidden = ("filename",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RequestAttachment]:
+        queryset: QuerySet[RequestAttachment] = super().get_queryset(request)
+        return queryset.defer("attachment__content")
 
 
 @admin.register(Communication)

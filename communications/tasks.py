@@ -5,6 +5,7 @@ from celery import shared_task
 from communications.services import idempotency, receipts
 from communications.services.digests import release_digests
 from communications.services.dispatch import dispatch_due, worker_name
+from communications.services.documents import make_documents
 from communications.services.incoming_mail import read_mailbox
 from communications.services.receipt_effects import process_due
 from communications.services.reconcile import reconcile
@@ -50,3 +51,8 @@ def read_mailbox_task() -> None:
 @shared_task(name="communications.purge_receipts")
 def purge_receipts_task() -> None:
     receipts.purge(now=clock.now())
+
+
+@shared_task(name="communications.make_documents")
+def make_documents_task() -> None:
+    make_documents(now=clock.now())

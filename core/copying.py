@@ -84,6 +84,14 @@ def copy_in(model: type[models.Model], rows: Iterable[Row]) -> None:
         _gathering.rows.setdefault(layout, []).extend(rows)
 
 
+def copy_now(model: type[models.Model], rows: Iterable[Row]) -> None:
+    """As `copy_in`, but one row after the other and at once, also inside `written_together`: for rows that are too
+    large to be held back. Constraints that are deferred allow what they point at to come later."""
+    layout = _layout(model)
+    with connection.wrap_database_errors, connection.cursor() as cursor:
+        _copy_rows(cursor, layout, rows)
+
+
 @contextmanager
 def written_together() -> Iterator[None]:
     """Inside, `copy_in` holds its rows back; when it ends well they are written, few of them by one round trip.
@@ -149,10 +157,14 @@ def _insert_of(layout: _Layout, rows: int) -> str:
 def _copy(rows: Mapping[_Layout, Sequence[Row]]) -> None:
     with connection.wrap_database_errors, connection.cursor() as cursor:
         for layout, its_rows in rows.items():
-            with cursor.copy(f"COPY {layout.into} FROM STDIN (FORMAT BINARY)") as copy:
-                copy.set_types(layout.types)
-                for row in its_rows:
-                    copy.write_row(layout.values(row))
+            _copy_rows(cursor, layout, its_rows)
+
+
+def _copy_rows(cursor: Any, layout: _Layout, rows: Iterable[Row]) -> None:
+    with cursor.copy(f"COPY {layout.into} FROM STDIN (FORMAT BINARY)") as copy:
+        copy.set_types(layout.types)
+        for row in rows:
+            copy.write_row(layout.values(row))
 
 
 @cache

@@ -29,9 +29,11 @@ __all__ = [
     "load_keys",
     "new_key",
     "seal",
+    "seal_file",
     "seal_for_installation",
     "store_keys",
     "unseal",
+    "unseal_file",
     "unseal_for_installation",
 ]
 
@@ -98,6 +100,18 @@ def unseal(
     if blob is None:
         return None
     return _read(open_bytes(key._bytes, bytes(blob), associated_data=_place(model, field_name)))
+
+
+def seal_file(model: type[models.Model], field_name: str, content: bytes, key: SecretKey) -> bytes:
+    """As `seal`, for bytes as they are."""
+    return seal_bytes(key._bytes, content, associated_data=_place(model, field_name))
+
+
+def unseal_file(
+    model: type[models.Model], field_name: str, blob: bytes | memoryview, key: SecretKey
+) -> bytes:
+    """As `unseal`, for what `seal_file` sealed."""
+    return open_bytes(key._bytes, bytes(blob), associated_data=_place(model, field_name))
 
 
 def seal_for_installation(place: str, value: Any) -> bytes:

@@ -15,6 +15,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from clients.allow_list import allow_list
+from communications.connectors.files.addresses import clamd_address, trusted_origins
 from communications.rules.brand import parse_colour
 from communications.rules.daily_cap import parse_limit
 from communications.rules.policy import parse_contact_hours, parse_hours
@@ -165,6 +166,16 @@ IMAP_FOLDER = env.str("IMAP_FOLDER", default="INBOX")
 CRM_WORKERS_SHARE = env.int("CRM_WORKERS_SHARE", default=4)
 if CRM_WORKERS_SHARE < 1:
     raise ImproperlyConfigured(f"CRM_WORKERS_SHARE is {CRM_WORKERS_SHARE}; write how many workers there are.")
+
+# -- Attachments -------------------------------------------------------------------------------------------
+# Where files may be fetched from though it is a private address or speaks plain http.
+CRM_ATTACHMENT_TRUSTED_ORIGINS = checked(
+    "CRM_ATTACHMENT_TRUSTED_ORIGINS",
+    env.str("CRM_ATTACHMENT_TRUSTED_ORIGINS", default=""),
+    trusted_origins,
+)
+# Where clamd listens. Empty: files are not scanned.
+CRM_CLAMD = checked("CRM_CLAMD", env.str("CRM_CLAMD", default=""), clamd_address)
 
 # -- Django ------------------------------------------------------------------------------------------------
 ALLOWED_HOSTS = env.list(

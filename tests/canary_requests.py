@@ -1,5 +1,6 @@
 """Requests with made-up personal data in every field, right and wrong."""
 
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -40,6 +41,11 @@ class Told:
         return answer
 
 
+def a_file(words: str) -> str:
+    """A PDF that says so, in base64."""
+    return b64encode(f"%PDF-1.7\n% {words}\n%%EOF\n".encode()).decode()
+
+
 def body_of(canaries: Canaries, where: str, message_type: str = "welcome", **changes: Any) -> dict[str, Any]:
     """A request that is accepted and sent at once, with a canary in every field that may hold one."""
     number, c = next(_numbers), canaries
@@ -58,6 +64,7 @@ def body_of(canaries: Canaries, where: str, message_type: str = "welcome", **cha
         "message": c.text(f"{where}: message"),
         "next_steps": [c.text(f"{where}: next step"), c.text(f"{where}: next step")],
         "timeline": c.text(f"{where}: timeline"),
+        "final_blueprint": f"# {c.text(f'{where}: blueprint')}",
         "error_message": c.text(f"{where}: error_message"),
         "vendor_combinations": [{"vendors": {"venue": {"name": c.text(f"{where}: venue")}}}],
         c.word(f"{where}: name of a variable"): {c.word(f"{where}: inner name"): [c.text(f"{where}: inner")]},
@@ -77,6 +84,9 @@ def body_of(canaries: Canaries, where: str, message_type: str = "welcome", **cha
         "context": context,
         "client": person,
         "dedup_key": c.text(f"{where}: dedup_key"),
+        "attachments": [
+            {"filename": c.text(f"{where}: file"), "content_base64": a_file(c.text(f"{where}: in a file"))}
+        ],
     }
     return body | changes
 

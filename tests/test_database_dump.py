@@ -23,6 +23,7 @@ def test_it_is_the_database_that_was_written_to(dumped: str, told: Told) -> None
         "crm_communication_requests",
         "crm_communications",
         "crm_delivery_logs",
+        "crm_attachments",
     ):
         assert len(rows[table].splitlines()) >= len(told.mailed), table
     assert b"leak-client-1\t" in rows["crm_clients"]

@@ -177,6 +177,16 @@ class ConsentBasisSerializer(_Answer):
     )
 
 
+class DetailAttachmentSerializer(_Answer):
+    """A file that goes with the message."""
+
+    id = serializers.IntegerField()
+    filename = serializers.CharField(allow_null=True, help_text="Null once the client was erased.")
+    media_type = serializers.CharField(help_text="application/pdf, image/png or image/jpeg, by its content.")
+    size_bytes = serializers.IntegerField()
+    made_by_us = serializers.BooleanField(help_text="Whether it is the blueprint that we made of its text.")
+
+
 class CommunicationDetailSerializer(CommunicationSerializer):
     content = ContentSerializer()
     context = serializers.JSONField(  # type: ignore[assignment]  # DRF's base has an attribute of this name
@@ -185,7 +195,9 @@ class CommunicationDetailSerializer(CommunicationSerializer):
     strategy = StrategySerializer()
     attempts = AttemptSerializer(many=True)
     events = EventSerializer(many=True)
-    attachments = serializers.ListField(child=serializers.JSONField())
+    attachments = DetailAttachmentSerializer(
+        many=True, help_text="A blueprint that is made of its text appears some seconds after the request."
+    )
     delivery_logs = DeliveryLogSerializer(many=True)
     resent_from = serializers.UUIDField(
         source="row.resent_from_id", allow_null=True, help_text="The earlier one that this one repeats."
@@ -212,7 +224,7 @@ def detail_answer(detail: CommunicationDetail, rule: MessageTypeRule) -> dict[st
             "strategy": strategy_of(entry.row.request, rule),
             "attempts": detail.attempts,
             "events": detail.events,
-            "attachments": [],
+            "attachments": detail.attachments,
             "delivery_logs": detail.attempts,
             "resent_as": detail.resent_as,
             "digest": entry.digest,

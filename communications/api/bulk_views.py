@@ -20,10 +20,12 @@ from communications.api.bulk_forms import (
     items_of,
     submission_of,
 )
+from communications.api.multipart import ManyRequestPartsSerializer, RequestPartsParser
 from communications.api.refusals import Refused, note_refusals
 from communications.api.spooling import ToSpool, spool_requests
 from communications.models import Communication
 from communications.selectors.detail import communications_of
+from communications.services.attaching import collect
 from communications.services.commands import Submission
 from communications.services.submit import Submitted, submit_many
 from core import clock, spool
@@ -39,7 +41,7 @@ from core.scopes import Scope
 
 class BulkView(ApiView):
     required_scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.WRITE}
-    parser_classes = (StrictJSONParser, JsonLinesParser)
+    parser_classes = (StrictJSONParser, JsonLinesParser, RequestPartsParser)
     max_body_bytes = 28 * MEGABYTE
     max_items = MAX_ITEMS
 
@@ -56,7 +58,11 @@ class BulkView(ApiView):
             "`request_id`, and without communications."
         ),
         tags=["Communications"],
-        request=BulkItemSerializer(many=True),
+        request={
+            "application/json": BulkItemSerializer(many=True),
+            "application/x-ndjson": BulkItemSerializer(many=True),
+            "multipart/form-data": ManyRequestPartsSerializer,
+        },
         responses={
             200: BulkAnswerSerializer,
             **problem_responses(400, 401, 403, 413, 415, 422, 429, 503),
@@ -68,7 +74,7 @@ class BulkView(ApiView):
             sentence = "Leave the header out; give each request its own key in the field idempotency_key."
             raise Invalid([FieldProblem("Idempotency-Key", "not_for_many", sentence)])
         items = items_of(request.data)
-        asked = [submission_of(item) for item in items]
+        asked = self._with_files([submission_of(item) for item in items])
         sound = [
             (item, each) for item, each in zip(items, asked, strict=True) if isinstance(each, Submission)
         ]
@@ -82,6 +88,11 @@ class BulkView(ApiView):
                 {each.request_id for each in outcomes if isinstance(each, Submitted) and each.made is None}
             )
         return Response(bulk_answer(outcomes, lines, path=request.path))
+
+    def _with_files(self, asked: Sequence[Submission | Refusal]) -> list[Submission | Refusal]:
+        sound = [each for each in asked if isinstance(each, Submission)]
+        collected = iter(collect(submissions=sound, caller=self.caller.reference, now=clock.now()))
+        return [next(collected) if isinstance(each, Submission) else each for each in asked]
 
     def _accept(self, sound: Sequence[tuple[Any, Submission]]) -> Sequence[Submitted | Refusal]:
         caller, submissions = self.caller.reference, [submission for _, submission in sound]

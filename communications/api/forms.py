@@ -12,6 +12,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from clients.references import client_reference_problem, plan_reference_problem
+from communications.api.attachment_fields import attachments_field, given_attachments, with_digests
 from communications.choices import MessageType, Status, Urgency
 from communications.rules.message_types import MESSAGE_TYPES
 from communications.selectors.history import MAX_LIMIT, MAX_OFFSET, HistoryFilters
@@ -115,12 +116,7 @@ class CommunicationRequestSerializer(StrictSerializer):
     expects_response = StrictBooleanField(
         required=False, allow_null=True, help_text="Not supported yet: leave it out, false, or null."
     )
-    attachments = serializers.ListField(
-        child=StrictObjectField(),
-        required=False,
-        allow_null=True,
-        help_text="Not supported yet: leave it out, or empty.",
-    )
+    attachments = attachments_field()
     client = ClientSerializer(required=False, allow_null=True)
 
     def validate_plan_id(self, value: str) -> str:
@@ -138,10 +134,6 @@ class CommunicationRequestSerializer(StrictSerializer):
     def validate_expects_response(self, value: bool | None) -> None:
         if value:
             raise ValidationError("Answers cannot be waited for yet: leave this out.", code=_NOT_YET)
-
-    def validate_attachments(self, value: list[Any] | None) -> None:
-        if value:
-            raise ValidationError("Attachments cannot be sent yet: leave them out.", code=_NOT_YET)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         problems = {}
@@ -176,6 +168,7 @@ def command_of(form: Mapping[str, Any]) -> SubmitCommand:
         deliver_by=form.get("deliver_by"),
         client=ClientData(**{name: client.get(name) for name in _CLIENT_DATA}),
         supersede=form.get("supersede", False),
+        attachments=given_attachments(form),
     )
 
 
@@ -186,7 +179,7 @@ def idempotency_of(key: str | None, body: Any, *, field: str = "Idempotency-Key"
     if not (0 < len(key) <= _MAX_KEY and key.isascii() and key.isprintable()):
         sentence = f"Use 1 to {_MAX_KEY} printable ASCII characters."
         raise Invalid([FieldProblem(field, "invalid_idempotency_key", sentence)])
-    return Idempotency(key=key, body=json.dumps(body, sort_keys=True).encode(), field=field)
+    return Idempotency(key=key, body=json.dumps(with_digests(body), sort_keys=True).encode(), field=field)
 
 
 @extend_schema_field({"type": "string", "examples": ["2026-12-15", "2026-12-15T09:00:00Z"]})

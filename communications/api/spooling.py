@@ -1,8 +1,9 @@
 """Requests that come while the database is away: checked as far as that goes without it, spooled, and stored later
 by the same form that every request passes."""
 
+from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any, Final
@@ -10,12 +11,14 @@ from uuid import uuid4
 
 from rest_framework.exceptions import ValidationError
 
+from communications.api.attachment_fields import with_digests
 from communications.api.forms import idempotency_of, submit_command
 from communications.choices import AttentionKind
 from communications.rules.context import normalise_context
+from communications.rules.files import AttachedFile
 from communications.selectors.detail import existing_requests
 from communications.services import idempotency
-from communications.services.commands import Submission
+from communications.services.commands import GivenAttachment, Submission, SubmitCommand
 from communications.services.recipient import contact_details
 from communications.services.submit import Submitted, submit_many
 from core import attention, spool
@@ -68,7 +71,11 @@ def spool_requests(requests: Sequence[ToSpool], *, caller: str) -> list[Submitte
 
 def _entry(request: ToSpool, caller: str) -> tuple[spool.Entry, spool.Once | None]:
     key = request.submission.idempotency_key
-    body = {"request": request.body, "key": key.key if key else None}
+    body = {
+        "request": with_digests(request.body),
+        "key": key.key if key else None,
+        "files": [_packed(each) for each in request.submission.command.files],
+    }
     entry = spool.Entry(
         request.submission.request_id or uuid4(), KIND, caller, received_at=datetime.now(UTC), body=body
     )
@@ -122,7 +129,30 @@ def _submit(entries: Sequence[spool.Entry], caller: str, now: datetime) -> list[
 
 def _submission(entry: spool.Entry) -> Submission:
     body = entry.body["request"]
-    return Submission(submit_command(body), idempotency_of(entry.body["key"], body), entry.id)
+    command = _command_of(body, entry.body.get("files", ()))
+    return Submission(command, idempotency_of(entry.body["key"], body), entry.id)
+
+
+def _packed(file: AttachedFile) -> dict[str, str]:
+    return {
+        "filename": file.filename,
+        "media_type": file.media_type,
+        "content": b64encode(file.content).decode("ascii"),
+        "digest": file.digest,
+    }
+
+
+def _command_of(body: Mapping[str, Any], packed: Sequence[Mapping[str, str]]) -> SubmitCommand:
+    """The command with the files that were collected when it was accepted: nothing is fetched again."""
+    command = submit_command({name: value for name, value in body.items() if name != "attachments"})
+    files = tuple(
+        AttachedFile(each["filename"], each["media_type"], b64decode(each["content"]), each["digest"])
+        for each in packed
+    )
+    given = tuple(
+        GivenAttachment(where=f"attachments.{place}") for place in range(len(body.get("attachments") or ()))
+    )
+    return replace(command, attachments=given, files=files)
 
 
 def _tell_staff(entry: spool.Entry, refusal: _Refusal, now: datetime) -> None:

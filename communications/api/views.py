@@ -20,17 +20,19 @@ from communications.api.forms import (
     idempotency_of,
     submit_command,
 )
+from communications.api.multipart import RequestPartsParser, RequestPartsSerializer
 from communications.api.refusals import Refused, note_refusals
 from communications.api.spooling import ToSpool, spool_requests
 from communications.choices import MessageType
 from communications.rules.message_types import MESSAGE_TYPES
 from communications.selectors.detail import get_communication, get_request_outcome, is_waiting
 from communications.selectors.history import list_communications
+from communications.services.attaching import collect
 from communications.services.commands import Idempotency, Submission, SubmitCommand
 from communications.services.submit import Submitted, submit
 from core import clock, spool
 from core.api.base import ApiView
-from core.api.parsers import MEGABYTE
+from core.api.parsers import MEGABYTE, StrictJSONParser
 from core.api.principals import CallerKind
 from core.api.problems import field_problems
 from core.api.schema import problem_responses
@@ -46,6 +48,7 @@ _waiting = threading.BoundedSemaphore(_MAX_WAITING)
 
 class CommunicationsView(ApiView):
     required_scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.READ, "POST": Scope.WRITE}
+    parser_classes = (StrictJSONParser, RequestPartsParser)
     max_body_bytes = 28 * MEGABYTE
 
     @extend_schema(
@@ -59,7 +62,10 @@ class CommunicationsView(ApiView):
             "`accepted` and no channel; the request is stored under its `request_id` when the database is back."
         ),
         tags=["Communications"],
-        request=CommunicationRequestSerializer,
+        request={
+            "application/json": CommunicationRequestSerializer,
+            "multipart/form-data": RequestPartsSerializer,
+        },
         parameters=[
             WaitQuerySerializer,
             OpenApiParameter(
@@ -79,13 +85,21 @@ class CommunicationsView(ApiView):
     def post(self, request: Request) -> Response:
         try:
             wait_seconds = WaitQuerySerializer.checked(single_values(request.query_params))["wait"]
-            command = submit_command(request.data)
             idempotency_key = idempotency_of(request.headers.get("Idempotency-Key"), request.data)
+            command = self._with_files(submit_command(request.data), idempotency_key)
             submitted, answer = self._accept(request.data, command, idempotency_key, wait_seconds)
         except (Invalid, ValidationError) as refusal:
             self._note(refusal, request.data)
             raise
         return Response(answer, status=200 if submitted.duplicate else 202)
+
+    def _with_files(self, command: SubmitCommand, idempotency_key: Idempotency | None) -> SubmitCommand:
+        (collected,) = collect(
+            submissions=[Submission(command, idempotency_key)], caller=self.caller.reference, now=clock.now()
+        )
+        if isinstance(collected, Submission):
+            return collected.command
+        raise collected
 
     def _accept(
         self, body: Any, command: SubmitCommand, idempotency_key: Idempotency | None, wait_seconds: float

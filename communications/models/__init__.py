@@ -1,3 +1,4 @@
+from communications.models.attachment import Attachment, RequestAttachment
 from communications.models.communication import Communication
 from communications.models.delivery import DeliveryAttempt, DeliveryEvent
 from communications.models.idempotency import IdempotencyKey
@@ -9,6 +10,7 @@ from communications.models.template import Template, TemplateVersion
 
 __all__ = [
     "SENDING_GATE_ID",
+    "Attachment",
     "Communication",
     "CommunicationRequest",
     "DeliveryAttempt",
@@ -18,6 +20,7 @@ __all__ = [
     "QueueEntry",
     "QueueLease",
     "Receipt",
+    "RequestAttachment",
     "SendingGate",
     "Template",
     "TemplateVersion",

@@ -31,6 +31,12 @@ class CommunicationRequest(models.Model):
     strategy = models.JSONField(help_text="The stored decision with its reasons; nothing personal.")
     business_key = models.CharField(max_length=64)
     holds_key = models.BooleanField(default=True)
+    attachment_count = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="Files that go with it, one that is still to be made included."
+    )
+    document_pending = models.BooleanField(
+        default=False, db_default=False, help_text="Its blueprint has not been made into a PDF yet."
+    )
     send_at = models.DateTimeField(null=True, blank=True)
     deliver_by = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(help_text="Nothing of this request is sent from this instant on.")
@@ -52,6 +58,9 @@ class CommunicationRequest(models.Model):
         ]
         indexes = [
             models.Index(fields=["plan", "message_type", "-created_at"], name="request_plan_type_idx"),
+            models.Index(
+                fields=["created_at"], condition=Q(document_pending=True), name="request_document_pending_idx"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
 """What makes two requests the same request: the material of the business key (engine.md §Idempotency)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from communications.choices import MessageType
@@ -41,9 +41,10 @@ def business_key_material(
     message_type: MessageType,
     dedup_key: str | None,
     variables: Mapping[str, Any],
+    files: Sequence[str] = (),
 ) -> bytes:
     """Canonical bytes, to be hashed with the installation's key: client, plan, type, and the caller's
-    `dedup_key` or else the values of the type's variables.
+    `dedup_key` or else the values of the type's variables and the digests of the files that come along.
 
     Equal content gives equal bytes, whatever the order of names, and whether a number is written 5 or 5.0.
     """
@@ -51,6 +52,8 @@ def business_key_material(
         content: list[Any] = ["dedup_key", dedup_key]
     else:
         content = ["values", _canonical(variables)]
+        if files:
+            content += ["files", sorted(files)]
     parts = [client_ref, plan_ref, message_type.value, *content]
     return json.dumps(parts, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
 

@@ -12,6 +12,7 @@ from clients.choices import CONTACT_KIND_OF
 from clients.models import ContactPoint
 from communications.choices import AttemptStatus, MessageType, Role, Status
 from communications.models import Communication, CommunicationRequest, DeliveryAttempt, DeliveryEvent
+from communications.selectors.attachments import AttachmentEntry, attachments_of
 from communications.selectors.history import CommunicationEntry, open_entries, sealed_entries, with_last_error
 from core.choices import Channel
 from core.errors import NotFound
@@ -46,6 +47,7 @@ class CommunicationDetail:
     attempts: Sequence[AttemptEntry]
     events: Sequence[DeliveryEvent]
     payloads: Mapping[int, Any]
+    attachments: Sequence[AttachmentEntry]
     resent_as: UUID | None
     members: Sequence[Communication] = ()
     consent: Basis | None = None
@@ -89,6 +91,7 @@ def get_communication(communication_id: UUID, *, contents: bool = True) -> Commu
             for event in events
             if event.payload is not None and key is not None
         },
+        attachments=attachments_of(row.request_id, key) if row.request.attachment_count else [],
         resent_as=row.later_id,
         members=members(row) if row.message_type == MessageType.DIGEST else (),
         consent=_basis(row, attempts),

@@ -44,6 +44,17 @@ class SendJob:
         return value
 
     @property
+    def request_id(self) -> UUID:
+        value: UUID = self.row["request_id"]
+        return value
+
+    @property
+    def attachment_count(self) -> int:
+        """The files that go with it, one that is still to be made included."""
+        value: int = self.row["attachment_count"]
+        return value
+
+    @property
     def channel(self) -> Channel:
         return Channel(self.row["channel"])
 
@@ -92,7 +103,7 @@ _COLUMNS = (
     "id",
     "client_id",
     "plan_id",
-    "plan_id",
+    "request_id",
     "channel",
     "message_type",
     "urgency",
@@ -114,6 +125,8 @@ _RELATED = {
     "data_key_id": F("client__data_key_id"),
     "context": F("request__context"),
     "template_version_id": F("request__template_version_id"),
+    "attachment_count": F("request__attachment_count"),
+    "document_pending": F("request__document_pending"),
     "requested_at": F("request__created_at"),
     "send_at": F("request__send_at"),
     "deliver_by": F("request__deliver_by"),

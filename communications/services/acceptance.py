@@ -21,7 +21,7 @@ from communications.rules.strategy import Strategy, decide, passed
 from communications.selectors.activity import NO_ACTIVITY, Activity, activity_of
 from communications.selectors.detail import RequestOutcome
 from communications.selectors.history import CommunicationEntry
-from communications.services import business_key, lifecycle, recipient
+from communications.services import attachments, business_key, lifecycle, recipient
 from communications.services.business_key import History
 from communications.services.commands import SubmitCommand
 from communications.services.composing import compose_for, message_facts, seal_content
@@ -176,6 +176,7 @@ def _message(candidate: Candidate, this: _Round) -> _Message | Invalid:
     version = this.versions.get(message_type)
     values = message_values(candidate.said.context, candidate.recipient)
     problems = check_variables(version, values, message_type=message_type) if version is not None else []
+    problems += attachments.problems_of(candidate.command)
     return Invalid(problems) if problems else _Message(version, values)
 
 
@@ -204,6 +205,7 @@ def _make(candidate: Candidate, message: _Message, history: History, this: _Roun
         created_by=this.caller,
         created_at=this.now,
     )
+    attachments.announce(request, command)
     made = _made(request, strategy, message, known)
     return _New(candidate, step, strategy, made, history.let_go(candidate.key))
 
@@ -293,6 +295,14 @@ def _store(new: Sequence[_New], caller: str, now: datetime) -> None:
         return
     business_key.release(request_ids=[released for each in new for released in each.released])
     copy_in(CommunicationRequest, (vars(each.request) for each in new))
+    attachments.store(
+        [
+            attachments.Attached(each.request, each.candidate.recipient.key, each.candidate.command.files)
+            for each in new
+            if each.candidate.command.files
+        ],
+        now=now,
+    )
     by_cause: dict[Cause, list[Communication]] = {}
     for each in new:
         by_cause.setdefault(_cause_of(each.strategy), []).extend(each.communications)
@@ -302,6 +312,8 @@ def _store(new: Sequence[_New], caller: str, now: datetime) -> None:
     dues = (row.due_at for each in new for row in each.communications)
     if any(due is not None and due <= now for due in dues):
         ring(DISPATCH_TASK)
+    if any(each.request.document_pending for each in new):
+        ring(attachments.DOCUMENTS_TASK)
 
 
 def _cause_of(strategy: Strategy) -> Cause:

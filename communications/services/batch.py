@@ -5,19 +5,22 @@ group is past its fence without its outcomes in the journal.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Final
 from uuid import UUID, uuid4
 
 from communications.connectors.base import Connector
+from communications.rules.files import MEGABYTE
+from communications.selectors.attachments import attachment_bytes, load_parts
 from communications.selectors.sending import SendJob, load_jobs
 from communications.services import outcomes, sending_limits
 from communications.services.calls import Call, CallEnd, Flight, boot_seconds, take_off
 from communications.services.checking import Cleared, check_jobs
 from communications.services.composing import Prepared, prepare
+from communications.services.documents import make_pending
 from communications.services.group_moves import PlannedCall, begin_calls
 from communications.services.journal import Journal
 from communications.services.lanes import Lane
@@ -29,6 +32,8 @@ log = get_logger("dispatch")
 
 _RENEW_AFTER: Final = LEASE / 3
 _RENEWAL_ENDS_AFTER: Final = timedelta(minutes=10)
+# Attachments of a group, as files; in its mails they take a third more, and up to three groups are there at once.
+_GROUP_BYTES: Final = 20 * MEGABYTE
 
 
 @dataclass(frozen=True)
@@ -99,19 +104,28 @@ class Batch:
 
     def _groups(self, cleared: Sequence[Cleared]) -> Iterator[tuple[Connector, list[Cleared]]]:
         """Groups no larger than the calls that may be made at once, in the order of the claim for each provider."""
+        weights = attachment_bytes(item.job for item in cleared)
         for connector, carried in divide(cleared, now=self._now()):
-            items = iter(carried)
-            while group := list(islice(items, self._lane.calls_at_once(connector))):
+            waiting = deque(carried)
+            while group := _next_group(waiting, self._lane.calls_at_once(connector), weights):
                 if self._is_stopped() or not self._keep_lease():
                     self._give_back([item.job.communication_id for item in group])
                 else:
                     yield connector, group
 
     def _compose(self, group: Sequence[Cleared]) -> Iterator[_Ready]:
+        jobs = [cleared.job for cleared in group]
+        make_pending(jobs)
+        parts = load_parts(jobs)
         for cleared in group:
             attempt_id = uuid4()
             try:
-                prepared = prepare(cleared, attempt_id=attempt_id, now=self._now())
+                prepared = prepare(
+                    cleared,
+                    attempt_id=attempt_id,
+                    now=self._now(),
+                    parts=parts.get(cleared.job.request_id, ()),
+                )
             except Exception:
                 # A row that cannot be composed must not stop its batch. It keeps its lease: after a few lapses it
                 # is claimed alone, and then failed and shown.
@@ -232,3 +246,15 @@ class Batch:
     def _now(self) -> datetime:
         """The database's clock, on from the claim, whatever this machine's says; and the demo's offset."""
         return self._claim.claimed_at + timedelta(seconds=time.monotonic() - self._claimed) + self._offset
+
+
+def _next_group(waiting: deque[Cleared], most: int, weights: Mapping[UUID, int]) -> list[Cleared]:
+    """Takes up to `most`, and no more than fit into memory beside the group before and the one after."""
+    group: list[Cleared] = []
+    weight = 0
+    while waiting and len(group) < most:
+        weight += weights.get(waiting[0].job.request_id, 0)
+        if group and weight > _GROUP_BYTES:
+            break
+        group.append(waiting.popleft())
+    return group

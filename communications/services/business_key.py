@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from communications.choices import Cause, MessageType, Status
 from communications.models import Communication, CommunicationRequest, DeliveryEvent
+from communications.rules import blueprint
 from communications.rules.business_key import business_key_material
 from communications.rules.context import Context
 from communications.rules.message_types import MESSAGE_TYPES
@@ -26,9 +27,11 @@ def make(*, command: SubmitCommand, context: Context) -> str:
     """The keyed hash over what makes a request itself: references, type and `dedup_key` or what the message is about.
 
     Who it is for and the facts of the event are not part of it: a corrected name, date or budget is no reason to say
-    the same thing again. Neither is anything else that a planner's state carries along.
+    the same thing again. Neither is anything else that a planner's state carries along. Files count by their content,
+    whatever their names, and one that was fetched in place of its address, which may differ each time.
     """
     names = MESSAGE_TYPES[command.message_type].content_names
+    fetched = command.files and not command.attachments
     return keyed_hash(
         business_key_material(
             client_ref=command.client_reference,
@@ -36,8 +39,11 @@ def make(*, command: SubmitCommand, context: Context) -> str:
             message_type=command.message_type,
             dedup_key=command.dedup_key,
             variables={
-                name: value for name, value in context.variables.items() if names is None or name in names
+                name: value
+                for name, value in context.variables.items()
+                if (names is None or name in names) and not (fetched and name == blueprint.URL)
             },
+            files=[each.digest for each in command.files],
         ),
         purpose="business_key",
     )

@@ -1,12 +1,13 @@
 """What callers may ask of `submit`, as plain data. The API and every later caller fill the same form."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from communications.choices import MessageType, Urgency
+from communications.rules.files import AttachedFile
 from core.choices import Channel
 
 
@@ -22,11 +23,23 @@ class ClientData:
 
 
 @dataclass(frozen=True)
+class GivenAttachment:
+    """A file as a caller gave it: its content, or the address that it is to be fetched from. `where` it stood,
+    for what is said about it."""
+
+    where: str
+    filename: str | None = None
+    content: bytes | None = field(default=None, repr=False)
+    url: str | None = None
+
+
+@dataclass(frozen=True)
 class SubmitCommand:
     """One request. References are the caller's own; `context` is as the planner sent it, not yet normalised.
 
     `urgency` None takes the message type's default. Instants are aware. `supersede`: planning starts again from this
-    type's stage.
+    type's stage. `attachments` are as they were given; `services.attaching.collect` makes the `files` of them, before
+    anything is locked.
     """
 
     plan_reference: str
@@ -40,6 +53,8 @@ class SubmitCommand:
     deliver_by: datetime | None = None
     client: ClientData = ClientData()
     supersede: bool = False
+    attachments: tuple[GivenAttachment, ...] = ()
+    files: tuple[AttachedFile, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """From a checked communication to what its connector sends."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from types import MappingProxyType
@@ -13,6 +13,7 @@ from django.conf import settings
 from communications.agents.email import (
     ComposedText,
     EmailEnvelope,
+    MailPart,
     MessageFacts,
     build_mime,
     compose_html,
@@ -71,15 +72,27 @@ def stored_content(job: SendJob) -> StoredContent:
     return StoredContent(ComposedText(**content), zone, channel)
 
 
-def prepare(cleared: Cleared, *, attempt_id: UUID, now: datetime) -> Prepared:
-    """What the connector of the job's channel sends. A row that went over to another channel is composed for it."""
-    return _PREPARE[cleared.job.channel](cleared, attempt_id, now)
+Parts = Sequence[MailPart]
 
 
-def _prepare_email(cleared: Cleared, attempt_id: UUID, now: datetime) -> Prepared:
+class AttachmentMissing(Exception):
+    """A file that belongs to the message is not there. It never goes out without."""
+
+
+def prepare(cleared: Cleared, *, attempt_id: UUID, now: datetime, parts: Parts = ()) -> Prepared:
+    """What the connector of the job's channel sends. A row that went over to another channel is composed for it.
+
+    `parts` are the files of its request; only an e-mail carries them. Raises AttachmentMissing.
+    """
+    return _PREPARE[cleared.job.channel](cleared, attempt_id, now, parts)
+
+
+def _prepare_email(cleared: Cleared, attempt_id: UUID, now: datetime, parts: Parts) -> Prepared:
     """The e-mail of a job. The subject and text are those composed when the request was accepted; the HTML is made
     from the pinned template version and the context."""
     job = cleared.job
+    if len(parts) < job.attachment_count:
+        raise AttachmentMissing
     content, resealed = _content_for(job)
     # The zone of the stored text: the parts of one message never contradict each other.
     composed, zone = content.composed, content.zone
@@ -104,6 +117,7 @@ def _prepare_email(cleared: Cleared, attempt_id: UUID, now: datetime) -> Prepare
         ),
         composed=composed,
         html=html.html,
+        parts=parts,
     )
     return Prepared(
         OutgoingMessage(
@@ -119,7 +133,7 @@ def _prepare_email(cleared: Cleared, attempt_id: UUID, now: datetime) -> Prepare
     )
 
 
-def _prepare_sms(cleared: Cleared, attempt_id: UUID, _now: datetime) -> Prepared:
+def _prepare_sms(cleared: Cleared, attempt_id: UUID, _now: datetime, _parts: Parts) -> Prepared:
     """One segment of text; whom it comes from belongs to the provider's account."""
     content, resealed = _content_for(cleared.job)
     message = OutgoingMessage(
@@ -142,7 +156,7 @@ def _content_for(job: SendJob) -> tuple[StoredContent, bytes | None]:
     return content, seal_content(composed, stored.zone, job.key, job.channel)
 
 
-_PREPARE: Final[Mapping[Channel, Callable[[Cleared, UUID, datetime], Prepared]]] = MappingProxyType(
+_PREPARE: Final[Mapping[Channel, Callable[[Cleared, UUID, datetime, Parts], Prepared]]] = MappingProxyType(
     {Channel.EMAIL: _prepare_email, Channel.SMS: _prepare_sms}
 )
 

@@ -1,6 +1,6 @@
 """`Idempotency-Key` (engine.md §Idempotency): same body, same answer; another body is refused; still running, 409."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -56,6 +56,17 @@ def find_firsts(*, keys: Sequence[Idempotency], caller: str, now: datetime) -> l
         _found(key, rows.get(key_hash), now) if key_hash in ours else Found(refusal=_still_running())
         for key, key_hash in zip(keys, hashes, strict=True)
     ]
+
+
+def known(*, keys: Collection[Idempotency], caller: str, now: datetime) -> set[str]:
+    """Those of the keys that led to a request already. One query, no locks; none without keys."""
+    hashes = {_key_hash(key): key.key for key in keys}
+    if not hashes:
+        return set()
+    rows = IdempotencyKey.objects.filter(
+        caller=caller, key_hash__in=list(hashes), created_at__gt=now - VALID_FOR
+    )
+    return {hashes[key_hash] for key_hash in rows.values_list("key_hash", flat=True)}
 
 
 def _found(key: Idempotency, row: IdempotencyKey | None, now: datetime) -> Found:

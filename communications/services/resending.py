@@ -12,7 +12,7 @@ from communications.rules.reasons import CHANNEL_WORDS, Reason
 from communications.rules.strategy import Delivery, Strategy
 from communications.rules.timing import Due, Never, expiry, plan_time
 from communications.selectors.sending import SendJob, load_jobs
-from communications.services import business_key, lifecycle
+from communications.services import attachments, business_key, lifecycle
 from communications.services.checking import judge, terms_of
 from communications.services.composing import recompose
 from communications.services.queue import DISPATCH_TASK
@@ -97,7 +97,7 @@ def _copy(
     request: CommunicationRequest, strategy: Strategy, actor: str, now: datetime
 ) -> CommunicationRequest:
     holds_key = business_key.pass_on(request=request)
-    return CommunicationRequest.objects.create(
+    copy = CommunicationRequest.objects.create(
         client_id=request.client_id,
         plan_id=request.plan_id,
         message_type=request.message_type,
@@ -108,7 +108,12 @@ def _copy(
         strategy=strategy.as_json(),
         business_key=request.business_key,
         holds_key=holds_key,
+        attachment_count=request.attachment_count,
+        document_pending=request.document_pending,
         expires_at=strategy.expires_at,
         created_by=actor,
         created_at=now,
     )
+    if request.attachment_count:
+        attachments.copy_to(copy, origin_id=request.id)
+    return copy

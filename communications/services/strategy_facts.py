@@ -30,6 +30,7 @@ class Asked:
     preferred_channel: Channel | None = None
     send_at: datetime | None = None
     deliver_by: datetime | None = None
+    has_attachments: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ def asked_by(command: SubmitCommand) -> Asked:
         preferred_channel=command.preferred_channel,
         send_at=command.send_at,
         deliver_by=command.deliver_by,
+        has_attachments=bool(command.attachments or command.files),
     )
 
 
@@ -94,6 +96,7 @@ def facts_of(asked: Asked, known: Known, now: datetime) -> Facts:
         send_at=asked.send_at,
         deliver_by=asked.deliver_by,
         event_date=known.event_date,
+        has_attachments=asked.has_attachments,
         client_erased=known.erased,
         daily_cap=cap_of(parse_limit(settings.CRM_DAILY_CAP), known.activity.planned, preferences.zone),
         digests=True,

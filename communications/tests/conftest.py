@@ -9,6 +9,7 @@ from communications.gateway import close_connectors
 from communications.services.journal import close_journals
 from communications.services.templates import load_builtin_templates
 from core.tests.api.callers import own_cache  # noqa: F401 - an autouse fixture: circuits and rates are of one test
+from core.tests.captured_log import log  # noqa: F401 - a fixture
 from sandbox.testing import Sandbox, running_sandbox
 
 # A Tuesday, 12:00 in Kolkata: inside every window of a client there.

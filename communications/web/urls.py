@@ -12,6 +12,11 @@ urlpatterns = [
     path("communications/<uuid:communication_id>/", views.CommunicationView.as_view(), name="communication"),
     path("communications/<uuid:communication_id>/message/", views.WholeMessageView.as_view(), name="message"),
     path("communications/<uuid:communication_id>/preview/", views.PreviewView.as_view(), name="preview"),
+    path(
+        "communications/<uuid:communication_id>/attachments/<int:attachment_id>/",
+        views.AttachmentView.as_view(),
+        name="attachment",
+    ),
     *(
         path(
             f"communications/<uuid:communication_id>/{action}/",

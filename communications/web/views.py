@@ -12,9 +12,11 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.decorators import method_decorator
+from django.utils.http import content_disposition_header
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from communications.rules.story import tell
+from communications.selectors.attachments import open_attachment
 from communications.selectors.detail import CommunicationDetail, get_communication, siblings
 from communications.selectors.history import HistoryPage, client_zones, list_communications
 from communications.selectors.story_facts import story_facts
@@ -168,3 +170,26 @@ class PreviewView(_OneCommunication):
         if preview is None:
             raise Http404("This message has no HTML.")
         return HttpResponse(preview.html, headers={"Content-Security-Policy": _MAIL_POLICY})
+
+
+class AttachmentView(StaffView):
+    """A file of a message, to keep: never shown by the browser as a page of ours, whatever is in it."""
+
+    permission_required = ("communications.view_communication", VIEW_CONTENT)
+
+    def get(self, _request: HttpRequest, communication_id: UUID, attachment_id: int) -> HttpResponse:
+        try:
+            file = open_attachment(communication_id=communication_id, attachment_id=attachment_id)
+        except NotFound as error:
+            raise Http404(error.detail) from error
+        return HttpResponse(
+            file.content,
+            content_type=file.media_type,
+            headers={
+                "Content-Disposition": content_disposition_header(as_attachment=True, filename=file.filename)
+                or "",
+                "Content-Security-Policy": "default-src 'none'; sandbox",
+                "X-Content-Type-Options": "nosniff",
+                "Cache-Control": "private, no-store",
+            },
+        )

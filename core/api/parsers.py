@@ -20,7 +20,7 @@ class StrictJSONParser(BaseParser):
         self, stream: IO[Any], _media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
         """Raises TooLarge or Malformed."""
-        return parse_json(_read(stream, parser_context or {}))
+        return parse_json(read_body(stream, parser_context or {}))
 
 
 class JsonLinesParser(BaseParser):
@@ -35,7 +35,7 @@ class JsonLinesParser(BaseParser):
         """Raises TooLarge."""
         context = parser_context or {}
         most = getattr(context.get("view"), "max_items", 0)
-        return list(islice(parse_json_lines(_read(stream, context)), most + 1))
+        return list(islice(parse_json_lines(read_body(stream, context)), most + 1))
 
 
 class RawParser(BaseParser):
@@ -47,10 +47,11 @@ class RawParser(BaseParser):
         self, stream: IO[Any], _media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
         """Bytes. Raises TooLarge."""
-        return _read(stream, parser_context or {})
+        return read_body(stream, parser_context or {})
 
 
-def _read(stream: IO[Any], context: Mapping[str, Any]) -> bytes:
+def read_body(stream: IO[Any], context: Mapping[str, Any]) -> bytes:
+    """The whole body, never further than one byte past the view's `max_body_bytes`. Raises TooLarge."""
     limit = getattr(context.get("view"), "max_body_bytes", DEFAULT_MAX_BODY_BYTES)
     request = context.get("request")
     announced = request.META.get("CONTENT_LENGTH") if request is not None else None

@@ -106,7 +106,7 @@ def refused(planner):
         pytest.param({"supersede": "yes"}, {"supersede": "wrong_type"}, id="text as boolean"),
         pytest.param({"supersede": 0}, {"supersede": "wrong_type"}, id="number as boolean"),
         pytest.param({"expects_response": True}, {"expects_response": "not_supported_yet"}, id="answers"),
-        pytest.param({"attachments": [{"url": "x"}]}, {"attachments": "not_supported_yet"}, id="attachments"),
+        pytest.param({"attachments": [{"url": "x"}]}, {"attachments.0.url": "invalid_url"}, id="attachments"),
         pytest.param({"attachments": "x"}, {"attachments": "not_a_list"}, id="text as attachments"),
         pytest.param({"attachments": {}}, {"attachments": "not_a_list"}, id="object as attachments"),
         pytest.param({"attachments": [1]}, {"attachments.0": "not_an_object"}, id="number as attachment"),
