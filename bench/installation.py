@@ -188,7 +188,7 @@ def _drop(connection: "psycopg.Connection[tuple[str, ...]]", name: str) -> None:
 def _fingerprint() -> str:
     """Of what a migrated database is made from: the migrations and the built-in templates."""
     digest = hashlib.sha256()
-    sources = [*ROOT.glob("*/migrations/*.py"), *ROOT.glob("communications/content/email/*")]
-    for path in sorted(sources):
+    sources = [*ROOT.glob("*/migrations/*.py"), *ROOT.glob("communications/content/email/**/*")]
+    for path in sorted(source for source in sources if source.is_file()):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]

@@ -81,6 +81,7 @@ def body_of(canaries: Canaries, where: str, message_type: str = "welcome", **cha
         "client_id": f"leak-client-{number}",
         "message_type": message_type,
         "urgency": "critical",
+        "preferred_channel": "email",
         "context": context,
         "client": person,
         "dedup_key": c.text(f"{where}: dedup_key"),

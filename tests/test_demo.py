@@ -67,8 +67,8 @@ def test_run_again_it_goes_on_and_repeats_nothing(runs: list["subprocess.Complet
 def test_each_client_is_told_of_each_step_of_the_planning(
     runs: list["subprocess.CompletedProcess[str]"],
 ) -> None:
-    """WF-1 to WF-6: three workflows end with their blueprint, one with its error; EML-8: what has no template of its
-    own says so."""
+    """WF-1 to WF-6: three workflows end with their blueprint, one with its error; its alert goes by SMS, explained by
+    e-mail."""
     for run in runs:
         told = Counter(re.findall(r"^  (\w+) by (?:email|sms)", run.stderr, re.MULTILINE))
         assert told == {
@@ -82,7 +82,7 @@ def test_each_client_is_told_of_each_step_of_the_planning(
         assert run.stderr.count("The workflow completed.") == 3
         assert run.stderr.count("The workflow ended with an error: beam_search_node: no venue") == 1
         assert "  error_notification by sms: " in run.stderr
-        assert "    beside it by email, by the general template: sent" in run.stderr
+        assert "    beside it by email: sent" in run.stderr
         assert "  welcome by email: sent" in run.stderr
 
 

@@ -15,7 +15,7 @@ from communications.choices import Cause, MessageType, Status, Urgency
 from communications.models import Communication, CommunicationRequest
 from communications.services.dispatch import dispatch_due
 from communications.services.submit import submit
-from communications.tests.factories import a_command, a_communication, lead_to
+from communications.tests.factories import a_command, a_communication, combinations, lead_to, selected
 from communications.tests.steps import due_again, story
 from core import clock
 from core.models import AttentionItem
@@ -126,7 +126,7 @@ def like(row: Communication, **values: Any) -> Communication:
 def options(name: str) -> dict[str, Any]:
     return {
         "message_type": MessageType.VENDOR_OPTIONS,
-        "context": {"vendor_combinations": [{"combination_id": name}]},
+        "context": combinations(name),
     }
 
 
@@ -153,7 +153,7 @@ def test_what_was_replaced_while_nobody_knew_whether_it_arrived_does_not_go_agai
 def test_a_question_that_the_plan_has_left_behind_is_not_asked_again() -> None:
     row = a_communication(**options("old"))
     in_doubt_then_back(row)
-    like(row, message_type=MessageType.SELECTION_CONFIRMATION)
+    like(row, message_type=MessageType.SELECTION_CONFIRMATION, context=selected("old"))
     lead_to(row, Status.SCHEDULED)
     due_again(row)
     dispatch_due()
@@ -163,7 +163,7 @@ def test_a_question_that_the_plan_has_left_behind_is_not_asked_again() -> None:
 
 def test_a_late_question_goes_though_the_plan_is_further() -> None:
     """Engine.md: one that the plan never had is late, and goes, also at its second try."""
-    first = a_communication(message_type=MessageType.SELECTION_CONFIRMATION)
+    first = a_communication(message_type=MessageType.SELECTION_CONFIRMATION, context=selected("first"))
     late = like(first, **options("late"))
     Communication.objects.filter(id=late.id).update(attempt_count=1)
     dispatch_due()

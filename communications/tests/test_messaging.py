@@ -13,7 +13,7 @@ from communications.models import Communication
 from communications.rules.segments import Encoding, measure
 from communications.selectors.detail import get_communication
 from communications.services.dispatch import dispatch_due
-from communications.tests.factories import a_communication
+from communications.tests.factories import a_communication, combinations
 from communications.tests.steps import due_again, story
 from core.choices import Channel
 from core.models import AttentionItem
@@ -81,12 +81,11 @@ def test_the_callers_link_stands_whole_at_the_end(twilio: Sandbox) -> None:
     assert {row.channel for row in first.request.communications.all()} == {"email", "sms"}
 
 
-@pytest.mark.parametrize(
-    "link", ["javascript:alert(1)", "https://x.example/ë", "https://x.example/" + "a" * 200, 7]
-)
-def test_what_is_no_link_for_a_text_is_left_out(twilio: Sandbox, link: Any) -> None:
+def test_a_link_that_is_too_long_for_a_text_is_left_out(twilio: Sandbox) -> None:
+    link = "https://x.example/" + "a" * 200
     a_communication(
-        message_type=MessageType.VENDOR_OPTIONS, context={"client_phone": PRIYA, "selection_url": link}
+        message_type=MessageType.VENDOR_OPTIONS,
+        context={"client_phone": PRIYA, "selection_url": link, **combinations("a", "b")},
     )
     dispatch_due()
     (text,) = twilio.texts("twilio")

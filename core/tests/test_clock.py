@@ -98,7 +98,9 @@ def test_a_move_wakes_the_sweeps_and_nothing_rarer(db):
     woken = {entry[1].task_name for entry in connection.run_on_commit}
     assert woken == {
         "communications.dispatch_due",
+        "communications.process_receipts",
         "communications.reconcile",
+        "communications.release_digests",
         "communications.release_waiting",
         "core.consume_outbox",
         "core.drain_spool",

@@ -9,7 +9,7 @@ from devstack.project_settings import service_settings, stack_settings
 from devstack.secrets_file import development_secrets
 from devstack.state import State, keep_ports
 
-PORTS = {"web": 1, "sandbox": 2, "smtp": 3}
+PORTS = {"web": 1, "sandbox": 2, "smtp": 3, "twilio": 4, "telnyx": 5}
 
 
 @pytest.fixture

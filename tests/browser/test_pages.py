@@ -163,7 +163,7 @@ def test_the_search_field_runs_commands_by_keyboard(signed_in: Page, sent: dict[
     )
     page.keyboard.press("Control+k")
     expect(field).to_be_focused()
-    expect(found.get_by_role("option")).to_have_count(10)
+    expect(found.get_by_role("option")).to_have_count(11)
     expect(field).to_have_attribute("aria-expanded", "true")
     assert_accessible(page)
     assert_fits(page)
