@@ -91,7 +91,7 @@ class BulkView(ApiView):
 
     def _with_files(self, asked: Sequence[Submission | Refusal]) -> list[Submission | Refusal]:
         sound = [each for each in asked if isinstance(each, Submission)]
-        collected = iter(collect(submissions=sound, caller=self.caller.reference, now=clock.now()))
+        collected = iter(collect(submissions=sound, caller=self.caller.reference, now=clock.now))
         return [next(collected) if isinstance(each, Submission) else each for each in asked]
 
     def _accept(self, sound: Sequence[tuple[Any, Submission]]) -> Sequence[Submitted | Refusal]:

@@ -95,7 +95,7 @@ class CommunicationsView(ApiView):
 
     def _with_files(self, command: SubmitCommand, idempotency_key: Idempotency | None) -> SubmitCommand:
         (collected,) = collect(
-            submissions=[Submission(command, idempotency_key)], caller=self.caller.reference, now=clock.now()
+            submissions=[Submission(command, idempotency_key)], caller=self.caller.reference, now=clock.now
         )
         if isinstance(collected, Submission):
             return collected.command

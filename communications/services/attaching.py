@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -43,11 +43,14 @@ _TURN_SECONDS: Final = 5.0
 _fetching = threading.BoundedSemaphore(_MAX_FETCHING)
 
 
-def collect(*, submissions: Sequence[Submission], caller: str, now: datetime) -> list[Submission | Refusal]:
+def collect(
+    *, submissions: Sequence[Submission], caller: str, now: Callable[[], datetime]
+) -> list[Submission | Refusal]:
     """The submissions with the files that belong to them, each for itself, in their order.
 
     Not in a transaction: it may take half a minute. Without attachments nothing is asked of anybody. What was asked
     for before under the same key is left as it is, for its answer is there already, whatever became of the address.
+    `now` is asked only where there are files: in an outage of the database the demo's clock has no answer.
     """
     wanted = {place: given for place, each in enumerate(submissions) if (given := _given(each.command))}
     if not wanted:
@@ -74,11 +77,11 @@ def _given(command: SubmitCommand) -> tuple[GivenAttachment, ...]:
 
 
 def _answered(
-    submissions: Sequence[Submission], places: Collection[int], caller: str, now: datetime
+    submissions: Sequence[Submission], places: Collection[int], caller: str, now: Callable[[], datetime]
 ) -> set[int]:
     keys = {place: key for place in places if (key := submissions[place].idempotency_key) is not None}
     try:
-        known = idempotency.known(keys=keys.values(), caller=caller, now=now)
+        known = idempotency.known(keys=keys.values(), caller=caller, now=now())
     except DATABASE_AWAY:
         return set()  # the request may be spooled, with its files
     return {place for place, key in keys.items() if key.key in known}
