@@ -1,7 +1,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from backoffice.web import clients, find, next_up, providers, sign_in, suppressions, today
+from backoffice.web import clients, find, next_up, preferences, providers, sign_in, suppressions, today
 
 app_name = "backoffice"
 urlpatterns = [
@@ -11,6 +11,8 @@ urlpatterns = [
     path("clients/", clients.client_list, name="clients"),
     path("clients/<uuid:client_id>/", clients.client, name="client"),
     path("clients/<uuid:client_id>/reveal/", clients.reveal, name="reveal"),
+    path("clients/<uuid:client_id>/preferences/", preferences.preferences, name="preferences"),
+    path("preferences/", preferences.find_preferences, name="find_preferences"),
     path("find/", find.find, name="find"),
     path("next/", next_up.next_up, name="next_up"),
     path("providers/", providers.providers, name="providers"),

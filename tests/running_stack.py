@@ -31,7 +31,7 @@ STOPS_WITHIN_SECONDS = 60.0
 # Settings of the test run itself, which the stack must not take over: it brings its own servers and secrets.
 _SETTING = re.compile(
     r"(CRM|SMTP|PYTEST|DJANGO)_|(DATABASE|REDIS|BROKER|CACHE)_URL$|EMAIL_PROVIDER$|LOG_LEVEL$"
-    r"|(SECRET|FIELD_ENCRYPTION|BLIND_INDEX)_KEY$|ALLOWED_HOSTS$"
+    r"|(SECRET|FIELD_ENCRYPTION|BLIND_INDEX)_KEY$|LINK_SIGNING_KEYS$|ALLOWED_HOSTS$"
 )
 
 

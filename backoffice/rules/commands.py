@@ -64,6 +64,13 @@ COMMANDS: Final = (
         keywords="pause stop resume channels circuits",
     ),
     Command(
+        "Preferences",
+        "clients",
+        "backoffice:find_preferences",
+        permission="preferences.view_clientpreferences",
+        keywords="consent channels quiet hours opt out",
+    ),
+    Command(
         "Suppressions",
         "cancelled",
         "backoffice:suppressions",

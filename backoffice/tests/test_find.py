@@ -119,7 +119,8 @@ class TestWhatIsOffered:
     def test_two_letters_ask_no_clients(self, ready):
         a_communication(client_reference="pr")
         Client.objects.update(name="pr")
-        assert [url for _, url in options(staff_in("agent"), "pr")] == ["/clients/?q=pr", "/history/?q=pr"]
+        found = [url for _, url in options(staff_in("agent"), "pr")]
+        assert found == ["/preferences/", "/clients/?q=pr", "/history/?q=pr"]
 
     def test_more_clients_cost_no_more_queries(self, ready):
         browser = staff_in("agent")

@@ -1,6 +1,7 @@
 """Unsubscribing with one click (RFC 8058): POST acts, GET and HEAD ask and change nothing. No cookie, no redirect."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from django.core.exceptions import BadRequest
@@ -14,7 +15,7 @@ from core.database import DATABASE_AWAY
 from core.errors import Unavailable
 from core.link_tokens import LinkRefused
 from preferences.choices import CHANNEL_LABELS, ConsentState
-from preferences.links import LinkSubject, read_unsubscribe_token
+from preferences.links import LinkSubject, preferences_url, read_unsubscribe_token
 from preferences.selectors.link_subjects import describe_subject
 from preferences.services.link_actions import LinkAction, obey
 from preferences.web.client_pages import broken_link, client_page, ip_of
@@ -78,4 +79,9 @@ def _page(subject: LinkSubject, template: str, *, status: int = 200) -> HttpResp
         plural=_PLURALS[subject.channel],
         address=known.address if known is not None else "",
     )
-    return client_page(template, {"words": words, "is_open": known is None or known.is_open}, status=status)
+    context = {
+        "words": words,
+        "is_open": known is None or known.is_open,
+        "preferences": preferences_url(subject, now=datetime.now(UTC)),
+    }
+    return client_page(template, context, status=status)

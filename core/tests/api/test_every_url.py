@@ -24,6 +24,8 @@ PUBLIC = {
     "u/<str:token>": "the client's, by its signed link",
     "u/<str:token>/": "the same",
     "api/crm/webhooks/email/raw": "takes a shared secret",
+    "p/<str:token>": "the client's, by its signed link",
+    "p/<str:token>/": "the same",
 }
 METHODS = ("get", "post", "put", "patch", "delete")
 
