@@ -138,9 +138,14 @@ class PreferencesForm(forms.Form):
         )
 
     def _order(self, ticked: list[Channel]) -> tuple[Channel, ...] | Keep | None:
-        """Ticking less is opting out and chooses no order; another order, or one channel more, does."""
-        places = {channel: self.cleaned_data.get(f"place_{channel.value}") or "9" for channel in ticked}
-        wished = sorted(ticked, key=lambda channel: (places[channel], self._place_of(channel)))
+        """Ticking less is opting out and chooses no order; another order, or one channel more, does. Of two at one
+        place the one that was moved there goes first."""
+        places = {channel: int(self.cleaned_data.get(f"place_{channel.value}") or 9) for channel in ticked}
+        stands = {channel: self._place_of(channel) for channel in ticked}
+        wished = sorted(
+            ticked,
+            key=lambda channel: (places[channel], places[channel] == stands[channel], stands[channel]),
+        )
         if wished == [channel for channel in self.open_now if channel in ticked]:
             chosen = self.profile.effective.chosen_channels
             if chosen is None or set(chosen) <= set(wished):

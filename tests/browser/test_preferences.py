@@ -30,7 +30,8 @@ class Mailed:
                 "context": {
                     "client_name": "Priya Sharma",
                     "client_email": address,
-                    "client_phone": "+919812345678",
+                    # Of nobody else: an opt-out holds for everybody who has the number.
+                    "client_phone": f"+9198{int(unique, 16) % 10**8:08}",
                     "event_type": "wedding",
                     "event_date": "2035-12-15",
                 },
@@ -171,7 +172,7 @@ def test_staff_set_preferences_and_suppress_an_address(
     page.get_by_role("button", name="Never write there").click()
     expect(page.locator("#notices")).to_contain_text("Nothing is sent there from now on.")
     assert_accessible(page)
-    page.get_by_role("link", name="Release").first.click()
+    page.get_by_role("link", name=re.compile("^Release ")).first.click()
     page.get_by_label("Why").select_option("It was entered by mistake")
     page.get_by_role("button", name="Release it").click()
     expect(page.locator("#notices")).to_contain_text("Released.")

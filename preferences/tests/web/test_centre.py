@@ -128,6 +128,11 @@ def test_everything_can_be_set(browser: Browser, path: str, client_row: Client) 
     assert grant.ip is not None
 
 
+def test_of_two_at_one_place_the_one_that_was_moved_there_goes_first(browser: Browser, path: str) -> None:
+    assert browser.post(path, a_form(place_sms="1")).status_code == 303
+    assert ClientPreferences.objects.get().preferred_channels == ["sms", "email"]
+
+
 def test_posted_twice_it_is_saved_once(browser: Browser, path: str) -> None:
     form = a_form(channels=["email"], timezone="Asia/Kolkata")
     browser.post(path, form)
