@@ -9,6 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from backoffice.rules.commands import COMMANDS
 from tests.browser.conftest import WIDE
 from tests.running_stack import RunningStack, eventually
 
@@ -163,7 +164,7 @@ def test_the_search_field_runs_commands_by_keyboard(signed_in: Page, sent: dict[
     )
     page.keyboard.press("Control+k")
     expect(field).to_be_focused()
-    expect(found.get_by_role("option")).to_have_count(11)
+    expect(found.get_by_role("option")).to_have_count(len(COMMANDS))
     expect(field).to_have_attribute("aria-expanded", "true")
     assert_accessible(page)
     assert_fits(page)
