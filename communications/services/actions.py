@@ -15,7 +15,7 @@ from django.db.models import Exists, OuterRef, Q
 from clients.models import Client
 from clients.services.gate import bump_gate
 from communications.choices import AttentionKind, Cause, MessageType, Status
-from communications.models import Communication
+from communications.models import Communication, CommunicationRequest
 from communications.rules import actions as rules
 from communications.rules.actions import Action, ActionFacts, Refusal, Way
 from communications.rules.checks import Refuse
@@ -90,7 +90,7 @@ def judged(
 
     Call it in a transaction. A fixed number of queries, whatever their number.
     """
-    _lock_clients(ids)
+    _lock_owners(ids)
     found = _annotated(Communication.objects.filter(id__in=ids)).order_by("id")
     rows = list(found.select_for_update(of=("self",), no_key=True))
     facts = _facts_of(rows, action, now)
@@ -132,7 +132,7 @@ def _is_of_digest(communication_id: UUID) -> bool:
 
 def _lock(communication_id: UUID, *, with_client: bool) -> Communication:
     if with_client:
-        _lock_clients([communication_id])
+        _lock_owners([communication_id])
     found = _annotated(Communication.objects.filter(id=communication_id))
     row: Communication | None = found.select_for_update(of=("self",), no_key=True).first()
     if row is None:
@@ -140,10 +140,15 @@ def _lock(communication_id: UUID, *, with_client: bool) -> Communication:
     return row
 
 
-def _lock_clients(communication_ids: Collection[UUID]) -> None:
-    """As `submit` does: what becomes of a request and whether another one says the same is decided one at a time."""
-    owners = Communication.objects.filter(id__in=communication_ids).values("client_id")
-    list(Client.objects.select_for_update(no_key=True).filter(id__in=owners).order_by("id").values_list("id"))
+def _lock_owners(communication_ids: Collection[UUID]) -> None:
+    """As `submit` does: what becomes of a request and whether another one says the same is decided one at a time.
+    And as `fallbacks.choose` does: a sibling that goes over to another channel takes it with the request locked."""
+    asked = Communication.objects.filter(id__in=communication_ids)
+    for owners in (
+        Client.objects.filter(id__in=asked.values("client_id")),
+        CommunicationRequest.objects.filter(id__in=asked.values("request_id")),
+    ):
+        list(owners.select_for_update(no_key=True).order_by("id").values_list("id"))
 
 
 def _annotated(rows: Any) -> Any:

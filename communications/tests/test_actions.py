@@ -272,16 +272,32 @@ def test_a_retried_one_holds_its_key_again():
     assert (again.duplicate, again.request_id) == (True, row.request_id)
 
 
-def test_a_sibling_on_the_channel_stands_in_the_way():
-    row = failed()
-    request = row.request
+def on_the_channel_of(row):
     sibling = Communication.objects.get(id=row.id)
     sibling.id, sibling._state.adding = uuid4(), True
     sibling.status, sibling.role = Status.SCHEDULED, Role.COMPANION
     sibling.due_at = clock.now()
     sibling.save(force_insert=True)
-    assert request.communications.count() == 2
+
+
+def test_a_sibling_on_the_channel_stands_in_the_way():
+    row = failed()
+    on_the_channel_of(row)
+    assert row.request.communications.count() == 2
     assert refused(Action.RETRY, row) == "channel_taken"
+
+
+def test_a_retry_waits_for_a_sibling_that_is_taking_the_channel():
+    """The choice of a fallback locks the request: whoever comes second is told, and nothing breaks."""
+    row = failed()
+    with transaction.atomic():
+        CommunicationRequest.objects.select_for_update(no_key=True).get(id=row.request_id)
+        retrying = Call(lambda: do(Action.RETRY, row))
+        wait_until(somebody_waits_for_a_lock)
+        on_the_channel_of(row)
+    with pytest.raises(Conflict) as conflict:
+        retrying.finish()
+    assert conflict.value.code == "channel_taken"
 
 
 # Resend
