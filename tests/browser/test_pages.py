@@ -162,6 +162,7 @@ def test_the_search_field_runs_commands_by_keyboard(signed_in: Page, sent: dict[
         page.get_by_role("combobox", name="Find a client"),
         page.get_by_role("listbox", name="Found"),
     )
+    page.wait_for_load_state()  # the key is the script's
     page.keyboard.press("Control+k")
     expect(field).to_be_focused()
     expect(found.get_by_role("option")).to_have_count(len(COMMANDS))
